@@ -1,0 +1,103 @@
+// Records calls of chosen operators, forward and backward, with their arguments: what the benchmark
+// replays on its own and what a profile sums up.
+#include "engine.h"
+
+#include <ATen/record_function.h>
+
+#include <optional>
+#include <set>
+
+namespace engine {
+
+namespace {
+
+struct Call {
+  std::string name;
+  std::string arguments;  // a JSON array; tensors as {"shape": [...], "strides": [...]}
+};
+
+std::set<std::string> recordedNames;
+std::vector<Call> calls;
+std::optional<at::CallbackHandle> callback;
+
+void appendNumbers(std::string& out, at::IntArrayRef numbers) {
+  out += "[";
+  for (size_t i = 0; i < numbers.size(); ++i) out += (i ? "," : "") + std::to_string(numbers[i]);
+  out += "]";
+}
+
+void appendJson(std::string& out, const c10::IValue& value) {
+  if (value.isTensor() && value.toTensor().defined()) {
+    out += "{\"shape\":";
+    appendNumbers(out, value.toTensor().sizes());
+    out += ",\"strides\":";
+    appendNumbers(out, value.toTensor().strides());
+    out += "}";
+  } else if (value.isIntList()) {
+    appendNumbers(out, value.toIntVector());
+  } else if (value.isBoolList()) {
+    out += "[";
+    const char* separator = "";
+    for (bool flag : value.toBoolList()) {
+      out += std::string(separator) + (flag ? "true" : "false");
+      separator = ",";
+    }
+    out += "]";
+  } else if (value.isInt()) {
+    out += std::to_string(value.toInt());
+  } else if (value.isBool()) {
+    out += value.toBool() ? "true" : "false";
+  } else {
+    out += "null";
+  }
+}
+
+std::unique_ptr<at::ObserverContext> onEnter(const at::RecordFunction& function) {
+  if (!recordedNames.count(function.name())) return nullptr;
+  std::string json = "[";
+  const char* separator = "";
+  for (const auto& input : function.inputs()) {
+    json += separator;
+    appendJson(json, input);
+    separator = ",";
+  }
+  calls.push_back({function.name(), json + "]"});
+  return nullptr;
+}
+
+// startRecording(names): from now on calls of these operators are kept.
+napi_value startRecording(napi_env env, napi_value* arguments, size_t, void*) {
+  if (callback) throw JsError("already recording");
+  uint32_t length;
+  check(env, napi_get_array_length(env, arguments[0], &length));
+  recordedNames.clear();
+  calls.clear();
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value name;
+    check(env, napi_get_element(env, arguments[0], i, &name));
+    recordedNames.insert(stringFrom(env, name));
+  }
+  callback = at::addThreadLocalCallback(at::RecordFunctionCallback(onEnter).needsInputs(true).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  return nullptr;
+}
+
+// stopRecording(): JSON of [[name, arguments], ...] in the order of the calls.
+napi_value stopRecording(napi_env env, napi_value*, size_t, void*) {
+  if (!callback) throw JsError("not recording");
+  at::removeCallback(*callback);
+  callback.reset();
+  std::string json = "[";
+  for (size_t i = 0; i < calls.size(); ++i)
+    json += std::string(i ? "," : "") + "[\"" + calls[i].name + "\"," + calls[i].arguments + "]";
+  calls.clear();
+  return toJs(env, json + "]");
+}
+
+}  // namespace
+
+void registerProfiler(napi_env env, napi_value exports) {
+  defineFunction(env, exports, "startRecording", startRecording);
+  defineFunction(env, exports, "stopRecording", stopRecording);
+}
+
+}  // namespace engine

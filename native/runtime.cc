@@ -1,0 +1,78 @@
+// The process-wide side of libtorch: threads, random generators, devices, versions.
+#include "engine.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include <cstring>
+#include <mutex>
+
+namespace engine {
+
+namespace {
+
+napi_value setThreads(napi_env env, napi_value* arguments, size_t, void*) {
+  at::set_num_threads(static_cast<int>(numberFrom(env, arguments[0])));
+  return nullptr;
+}
+
+napi_value threads(napi_env env, napi_value*, size_t, void*) {
+  return toJs(env, static_cast<double>(at::get_num_threads()));
+}
+
+// Seeds the default generator of every device.
+napi_value seed(napi_env env, napi_value* arguments, size_t, void*) {
+  at::manual_seed(static_cast<uint64_t>(numberFrom(env, arguments[0])));
+  return nullptr;
+}
+
+at::Generator generatorOf(const std::string& device) {
+  return at::globalContext().defaultGenerator(at::Device(device));
+}
+
+napi_value randomState(napi_env env, napi_value* arguments, size_t, void*) {
+  at::Generator generator = generatorOf(stringFrom(env, arguments[0]));
+  std::lock_guard<std::mutex> lock(generator.mutex());
+  at::Tensor state = generator.get_state();
+  void* data;
+  napi_value buffer;
+  check(env, napi_create_arraybuffer(env, state.nbytes(), &data, &buffer));
+  std::memcpy(data, state.data_ptr(), state.nbytes());
+  return buffer;
+}
+
+napi_value setRandomState(napi_env env, napi_value* arguments, size_t, void*) {
+  at::Generator generator = generatorOf(stringFrom(env, arguments[0]));
+  Bytes bytes = bytesFrom(env, arguments[1]);
+  at::Tensor state = at::empty({static_cast<int64_t>(bytes.length)}, at::kByte);
+  std::memcpy(state.data_ptr(), bytes.data, bytes.length);
+  std::lock_guard<std::mutex> lock(generator.mutex());
+  generator.set_state(state);
+  return nullptr;
+}
+
+napi_value hasCuda(napi_env env, napi_value*, size_t, void*) { return toJs(env, at::hasCUDA()); }
+
+napi_value version(napi_env env, napi_value*, size_t, void*) { return toJs(env, std::string(TORCH_VERSION)); }
+
+napi_value buildConfiguration(napi_env env, napi_value*, size_t, void*) {
+  return toJs(env, at::show_config());
+}
+
+}  // namespace
+
+void registerRuntime(napi_env env, napi_value exports) {
+  defineFunction(env, exports, "setThreads", setThreads);
+  defineFunction(env, exports, "threads", threads);
+  defineFunction(env, exports, "seed", seed);
+  defineFunction(env, exports, "randomState", randomState);
+  defineFunction(env, exports, "setRandomState", setRandomState);
+  defineFunction(env, exports, "hasCuda", hasCuda);
+  defineFunction(env, exports, "version", version);
+  defineFunction(env, exports, "buildConfiguration", buildConfiguration);
+}
+
+}  // namespace engine

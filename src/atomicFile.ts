@@ -1,0 +1,45 @@
+// Files that are either whole or not there.
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { UserError } from "./errors.js";
+
+/**
+ * Writes the chunks to a temporary name in the same folder, waits for the disk, then renames.
+ * @throws UserError when that fails; the temporary file is removed and an older `file` is left as it was
+ */
+export function writeFileAtomically(
+  file: string,
+  chunks: (() => Iterable<Uint8Array>) | Uint8Array | string,
+): void {
+  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`);
+  try {
+    const fd = openSync(temporary, "w");
+    try {
+      const parts = typeof chunks === "function" ? chunks() : [chunks];
+      for (const part of parts) writeFully(fd, typeof part === "string" ? Buffer.from(part) : part);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw asUserError(file, error);
+  }
+}
+
+function writeFully(fd: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 2 ** 30));
+}
+
+function asUserError(file: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return new UserError(`The disk is full: ${file} could not be written. Free some space and resume.`);
+  if (code === "EACCES" || code === "EROFS" || code === "EPERM")
+    return new UserError(`${file} cannot be written: no permission. Choose another folder with --outdir.`);
+  if (code === "ENOENT") return new UserError(`${file} cannot be written: its folder is gone.`);
+  return error;
+}

@@ -1,0 +1,58 @@
+// Operators by name. Only the files of this folder name operators; the rest of the program calls typed functions.
+
+import { type Handle, type NativeArgument, type NativeOp, native } from "./native.js";
+import { Owned } from "./scope.js";
+
+export type Argument = Owned | readonly Owned[] | NativeArgument;
+
+function toNative(argument: Argument): NativeArgument {
+  if (argument instanceof Owned) return argument.handle;
+  if (Array.isArray(argument) && argument[0] instanceof Owned) {
+    return (argument as readonly Owned[]).map((tensor) => tensor.handle);
+  }
+  return argument as NativeArgument;
+}
+
+function bind(name: string, overload: string): (args: readonly Argument[]) => unknown {
+  let nativeOp: NativeOp | undefined;
+  const label = overload ? `aten::${name}.${overload}` : `aten::${name}`;
+  return (args) => {
+    nativeOp ??= native.op(`aten::${name}`, overload);
+    let converted: NativeArgument[];
+    try {
+      converted = args.map(toNative);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`${label}: ${reason} (${describeArguments(args)})`);
+    }
+    return nativeOp(...converted);
+  };
+}
+
+function describeArguments(args: readonly Argument[]): string {
+  return args
+    .filter((argument) => argument instanceof Owned)
+    .map((tensor) => (tensor.isDisposed ? "disposed" : String(tensor)))
+    .join(", ");
+}
+
+/** An operator that returns one tensor. It is looked up at its first call. */
+export function op(name: string, overload = ""): (...args: Argument[]) => Handle {
+  const call = bind(name, overload);
+  return (...args) => call(args) as Handle;
+}
+
+/** An operator that returns several tensors. */
+export function opMany(name: string, overload = ""): (...args: Argument[]) => Handle[] {
+  const call = bind(name, overload);
+  return (...args) => call(args) as Handle[];
+}
+
+/** An operator that changes its first argument in place. */
+export function opInPlace(name: string, overload = ""): (...args: Argument[]) => void {
+  const call = bind(name, overload);
+  // The result is the first argument under a second slot.
+  return (...args) => {
+    native.dispose(call(args) as Handle);
+  };
+}

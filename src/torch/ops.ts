@@ -1,0 +1,162 @@
+// Operators that are functions rather than methods: convolutions, resizing, combination, activations.
+
+import { op, opMany } from "./dispatch.js";
+import type { DType } from "./dtype.js";
+import { dtypes } from "./dtype.js";
+import { native } from "./native.js";
+import { type Device, type MemoryFormat, type Shape, Tensor, wrapAll } from "./tensor.js";
+
+const ops = {
+  convolution: op("convolution"),
+  convolutionBackward: opMany("convolution_backward"),
+  linear: op("linear"),
+  matmul: op("matmul"),
+  cat: op("cat"),
+  stack: op("stack"),
+  addcmul: op("addcmul"),
+  leakyRelu: op("leaky_relu"),
+  softplus: op("softplus"),
+  constantPad: op("constant_pad_nd"),
+  indexSelect: op("index_select"),
+  oneHot: op("one_hot"),
+  empty: op("empty", "memory_format"),
+  zeros: op("zeros"),
+  ones: op("ones"),
+};
+
+// ---- creation ----
+
+export interface CreationOptions {
+  dtype?: DType;
+  device?: Device;
+}
+
+const channelsLastCode = 2;
+
+/** A tensor with undefined elements. */
+export function empty(shape: Shape, options: CreationOptions & { memoryFormat?: MemoryFormat } = {}): Tensor {
+  const { dtype = "float32", device = "cpu", memoryFormat } = options;
+  const format = memoryFormat === "channelsLast" ? channelsLastCode : undefined;
+  return new Tensor(ops.empty(shape, dtypes[dtype].code, null, device, null, format));
+}
+
+export function zeros(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+  return new Tensor(ops.zeros(shape, dtypes[dtype].code, null, device));
+}
+
+export function ones(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+  return new Tensor(ops.ones(shape, dtypes[dtype].code, null, device));
+}
+
+/** One row of `classes` columns for each index in `indices` [N] (int64), as floats [N, classes]. */
+export function oneHot(indices: Tensor, classes: number): Tensor {
+  const rows = new Tensor(ops.oneHot(indices, classes));
+  return rows.to("float32");
+}
+
+// ---- convolution ----
+
+export interface ConvolutionOptions {
+  bias?: Tensor;
+  stride?: number;
+  padding?: number;
+  groups?: number;
+}
+
+/** 2-D convolution (cross-correlation) of `x` [N, I, H, W] with `weight` [O, I / groups, kH, kW]. */
+export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = {}): Tensor {
+  const { bias, stride = 1, padding = 0, groups = 1 } = options;
+  return new Tensor(
+    ops.convolution(x, weight, bias, pair(stride), pair(padding), pair(1), false, pair(0), groups),
+  );
+}
+
+/**
+ * Transposed 2-D convolution of `x` [N, O, H, W] with `weight` [O, I, kH, kW]: the gradient of `conv2d` with
+ * respect to its input, of size [N, I, (H - 1) * stride - 2 * padding + kH, …].
+ */
+export function convTranspose2d(
+  x: Tensor,
+  weight: Tensor,
+  { stride = 1, padding = 0 }: { stride?: number; padding?: number } = {},
+): Tensor {
+  if (!x.device.startsWith("cpu")) {
+    return new Tensor(
+      ops.convolution(x, weight, null, pair(stride), pair(padding), pair(1), true, pair(0), 1),
+    );
+  }
+  // On the CPU it is asked for as just that gradient, in channels-last layout: libtorch computes that up to
+  // four times as fast as its own transposed convolution.
+  const [n, , h, w] = x.shape as [number, number, number, number];
+  const [, i, kH, kW] = weight.shape as [number, number, number, number];
+  const outputShape = [n, i, (h - 1) * stride - 2 * padding + kH, (w - 1) * stride - 2 * padding + kW];
+  // Only shape and layout of the convolution's input matter for this gradient, never its elements.
+  const input = empty(outputShape, { dtype: x.dtype, memoryFormat: "channelsLast" });
+  const [result] = wrapAll(
+    ops.convolutionBackward(x, input, weight, null, pair(stride), pair(padding), pair(1), false, pair(0), 1, [
+      true,
+      false,
+      false,
+    ]),
+  );
+  return result as Tensor;
+}
+
+function pair(n: number): readonly [number, number] {
+  return [n, n];
+}
+
+/** Zeros around the last two dimensions; negative numbers cut away. */
+export function pad2d(
+  x: Tensor,
+  edges: { left: number; right: number; top: number; bottom: number },
+): Tensor {
+  return new Tensor(ops.constantPad(x, [edges.left, edges.right, edges.top, edges.bottom]));
+}
+
+// ---- linear algebra ----
+
+/** x @ weightᵀ + bias for `x` [N, I], `weight` [O, I], `bias` [O]. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  return new Tensor(ops.linear(x, weight, bias));
+}
+
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  return new Tensor(ops.matmul(a, b));
+}
+
+/** base + value * a * b in one pass. */
+export function addcmul(base: Tensor, a: Tensor, b: Tensor, value = 1): Tensor {
+  return new Tensor(ops.addcmul(base, a, b, value));
+}
+
+// ---- combination ----
+
+export function cat(tensors: readonly Tensor[], dim: number): Tensor {
+  return new Tensor(ops.cat(tensors, dim));
+}
+
+export function stack(tensors: readonly Tensor[], dim: number): Tensor {
+  return new Tensor(ops.stack(tensors, dim));
+}
+
+/** The slices of `x` along `dim` that `indices` (int64, [K]) name. */
+export function indexSelect(x: Tensor, dim: number, indices: Tensor): Tensor {
+  return new Tensor(ops.indexSelect(x, dim, indices));
+}
+
+// ---- activations ----
+
+export function leakyRelu(x: Tensor, negativeSlope: number): Tensor {
+  return new Tensor(ops.leakyRelu(x, negativeSlope));
+}
+
+/** log(1 + exp(x)) */
+export function softplus(x: Tensor): Tensor {
+  return new Tensor(ops.softplus(x));
+}
+
+/** Bytes per address: where two tensors start equal, they share memory. */
+export function dataPointer(x: Tensor): number {
+  return native.dataPointer(x.handle);
+}

@@ -1,0 +1,45 @@
+// libtorch's random generators.
+
+import { op } from "./dispatch.js";
+import { dtypes } from "./dtype.js";
+import { native } from "./native.js";
+import type { CreationOptions } from "./ops.js";
+import { type Device, type Shape, Tensor } from "./tensor.js";
+
+const randnOp = op("randn");
+const randOp = op("rand");
+
+/** Seeds the default generator of every device. */
+export function manualSeed(seed: number): void {
+  native.seed(seed);
+}
+
+/** Independent samples of N(0, 1). */
+export function randn(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+  return new Tensor(randnOp(shape, dtypes[dtype].code, null, device));
+}
+
+/** Independent samples of U[0, 1). */
+export function rand(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+  return new Tensor(randOp(shape, dtypes[dtype].code, null, device));
+}
+
+/** One sample of U[0, 1) of the CPU's generator. */
+export function uniform(): number {
+  const sample = rand([1], { dtype: "float64" });
+  return sample.item();
+}
+
+/** A whole number from `low` (included) to `high` (excluded), by the CPU's generator. */
+export function randomInteger(low: number, high: number): number {
+  return low + Math.floor(uniform() * (high - low));
+}
+
+/** The generator's state, for `setRandomState` to go on from. */
+export function randomState(device: Device): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(native.randomState(device));
+}
+
+export function setRandomState(device: Device, state: Uint8Array): void {
+  native.setRandomState(device, state);
+}

@@ -1,0 +1,54 @@
+// The process-wide settings of libtorch: threads, devices, versions.
+
+import { availableParallelism } from "node:os";
+import { UserError } from "../errors.js";
+import { native } from "./native.js";
+
+/** Sets the number of threads an operator may use; all cores by default (libtorch itself starts with one). */
+export function setThreads(count: number = availableParallelism()): void {
+  native.setThreads(count);
+}
+
+export function threads(): number {
+  return native.threads();
+}
+
+/** @throws UserError when libtorch cannot use the device on this machine */
+export function checkDevice(device: string): void {
+  if (device.startsWith("cuda") && !native.hasCuda()) {
+    throw new UserError(
+      `--device ${device}: libtorch ${native.version()} finds no CUDA device here. Use --device cpu, or install a CUDA build of torch for python3 and run \`npm run setup\`.`,
+    );
+  }
+}
+
+/** libtorch's version, for example "1.13.0". */
+export function torchVersion(): string {
+  return native.version();
+}
+
+/** The library that multiplies matrices, as libtorch's build tells, or undefined where it does not say. */
+export function blasLibrary(): string | undefined {
+  return /BLAS_INFO=(\w+)/.exec(native.buildConfiguration())?.[1];
+}
+
+/** Keeps the calls of the named operators, forward and backward, until `stopRecording`. */
+export function startRecording(operators: readonly string[]): void {
+  native.startRecording(operators);
+}
+
+export interface TensorLayout {
+  shape: readonly number[];
+  strides: readonly number[];
+}
+
+/** One recorded call. Tensors come as their layout, lists of numbers and flags as they are, the rest as null. */
+export interface RecordedCall {
+  operator: string;
+  args: readonly (TensorLayout | readonly number[] | readonly boolean[] | number | boolean | null)[];
+}
+
+export function stopRecording(): RecordedCall[] {
+  const calls = JSON.parse(native.stopRecording()) as [string, RecordedCall["args"]][];
+  return calls.map(([operator, args]) => ({ operator, args }));
+}
