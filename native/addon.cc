@@ -77,17 +77,26 @@ bool isNullish(napi_env env, napi_value value) {
   return type == napi_undefined || type == napi_null;
 }
 
-std::vector<double> numbersFrom(napi_env env, napi_value array) {
+namespace {
+
+template <typename Element>
+std::vector<Element> listFrom(napi_env env, napi_value array, Element (*convert)(napi_env, napi_value)) {
   uint32_t length;
-  if (napi_get_array_length(env, array, &length) != napi_ok) throw JsError("expected an array of numbers");
-  std::vector<double> numbers(length);
+  if (napi_get_array_length(env, array, &length) != napi_ok) throw JsError("expected an array");
+  std::vector<Element> elements(length);
   for (uint32_t i = 0; i < length; ++i) {
     napi_value element;
     check(env, napi_get_element(env, array, i, &element));
-    numbers[i] = numberFrom(env, element);
+    elements[i] = convert(env, element);
   }
-  return numbers;
+  return elements;
 }
+
+}  // namespace
+
+std::vector<double> numbersFrom(napi_env env, napi_value array) { return listFrom(env, array, numberFrom); }
+
+std::vector<bool> boolsFrom(napi_env env, napi_value array) { return listFrom(env, array, boolFrom); }
 
 std::vector<at::Tensor> tensorsFrom(napi_env env, napi_value array, const char* what) {
   std::vector<at::Tensor> tensors;

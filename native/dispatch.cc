@@ -115,7 +115,7 @@ c10::IValue valueFrom(napi_env env, napi_value value, const Parameter& parameter
     }
     case Kind::BoolList: {
       c10::List<bool> list;
-      for (double number : numbersFrom(env, value)) list.push_back(number != 0);
+      for (bool flag : boolsFrom(env, value)) list.push_back(flag);
       return list;
     }
     case Kind::Unsupported:

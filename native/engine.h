@@ -40,6 +40,7 @@ bool boolFrom(napi_env env, napi_value value);
 std::string stringFrom(napi_env env, napi_value value);
 bool isNullish(napi_env env, napi_value value);
 std::vector<double> numbersFrom(napi_env env, napi_value array);
+std::vector<bool> boolsFrom(napi_env env, napi_value array);
 std::vector<at::Tensor> tensorsFrom(napi_env env, napi_value array, const char* what);
 
 // The bytes of an ArrayBuffer, a typed array or a Buffer.

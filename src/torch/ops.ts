@@ -17,6 +17,7 @@ const ops = {
   leakyRelu: op("leaky_relu"),
   softplus: op("softplus"),
   constantPad: op("constant_pad_nd"),
+  pixelShuffle: op("pixel_shuffle"),
   indexSelect: op("index_select"),
   oneHot: op("one_hot"),
   empty: op("empty", "memory_format"),
@@ -112,6 +113,11 @@ export function pad2d(
   edges: { left: number; right: number; top: number; bottom: number },
 ): Tensor {
   return new Tensor(ops.constantPad(x, [edges.left, edges.right, edges.top, edges.bottom]));
+}
+
+/** [N, C r², H, W] to [N, C, r H, r W]: each group of r² channels becomes a square of pixels. */
+export function pixelShuffle(x: Tensor, factor: number): Tensor {
+  return new Tensor(ops.pixelShuffle(x, factor));
 }
 
 // ---- linear algebra ----

@@ -1,0 +1,183 @@
+import { createHash, randomUUID } from "node:crypto";
+import { closeSync, fstatSync, openSync } from "node:fs";
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../errors.js";
+import {
+  type ImageSource,
+  PARALLEL_IMAGES,
+  reasonOf,
+  type SkippedFile,
+  type SourceFile,
+} from "./imageSource.js";
+import { mapInOrder } from "./mapInOrder.js";
+import { type PrepareOptions, prepareImage } from "./prepareImage.js";
+
+/** Raise it whenever the same source would be prepared to other bytes or another index. */
+const FORMAT_VERSION = 1;
+
+const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
+
+const indexSchema = z.object({
+  files: z.array(z.string()),
+  skipped: z.array(z.object({ file: z.string(), reason: z.string() })),
+});
+type Index = z.infer<typeof indexSchema>;
+
+/** Prepared images on disk: image `i` is the `resolution * resolution * 3` bytes from `i` times that. */
+export interface PreparedImages extends Index {
+  readonly descriptor: number;
+  readonly fingerprint: string;
+}
+
+export interface CacheOptions extends PrepareOptions {
+  readonly source: ImageSource;
+  readonly directory: string;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Opens the prepared images of a source, and prepares them first if that has not been done. The caller closes the
+ * descriptor. Throws a `UserError` if the cache cannot be written.
+ */
+export async function openPreparedImages(options: CacheOptions): Promise<PreparedImages> {
+  const { directory, resolution } = options;
+  const fingerprint = fingerprintOf(options);
+  const pixelsFile = join(directory, `${fingerprint}.rgb`);
+  const indexFile = join(directory, `${fingerprint}.json`);
+
+  const index = (await readIndex(indexFile)) ?? (await prepare({ ...options, pixelsFile, indexFile }));
+  let descriptor = openIfWhole(pixelsFile, index.files.length * resolution ** 2 * 3);
+  if (descriptor !== undefined) return { ...index, descriptor, fingerprint };
+
+  const rebuilt = await prepare({ ...options, pixelsFile, indexFile });
+  descriptor = openSync(pixelsFile, "r");
+  return { ...rebuilt, descriptor, fingerprint };
+}
+
+/** `$STYLEGAN_CACHE`, else a folder of our own where the system keeps caches. */
+export function defaultCacheDirectory(): string {
+  const { STYLEGAN_CACHE, XDG_CACHE_HOME } = process.env;
+  if (STYLEGAN_CACHE) return STYLEGAN_CACHE;
+  if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "stylegan-ts");
+  const caches = process.platform === "darwin" ? join("Library", "Caches") : ".cache";
+  return join(homedir(), caches, "stylegan-ts");
+}
+
+function fingerprintOf({ source, resolution, background }: CacheOptions): string {
+  const images = source.images.map(({ path, identity }) => [path, identity]);
+  const content = JSON.stringify([FORMAT_VERSION, resolution, background, images]);
+  return createHash("sha256").update(content).digest("hex").slice(0, 32);
+}
+
+async function readIndex(file: string): Promise<Index | undefined> {
+  try {
+    return indexSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch {
+    return undefined; // missing or damaged: either way it is made again
+  }
+}
+
+function openIfWhole(file: string, bytes: number): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "r");
+  } catch {
+    return undefined;
+  }
+  if (fstatSync(descriptor).size === bytes) return descriptor;
+  closeSync(descriptor);
+  return undefined;
+}
+
+/**
+ * Writes both files under temporary names and renames them, the pixels first: an index is then never without its
+ * pixels. Two processes may do this at once, for they write the same bytes.
+ */
+async function prepare(options: CacheOptions & { pixelsFile: string; indexFile: string }): Promise<Index> {
+  const { directory, pixelsFile, indexFile } = options;
+  const temporary = join(directory, `${randomUUID()}.tmp`);
+  try {
+    await mkdir(directory, { recursive: true });
+    await removeAbandoned(directory);
+    const handle = await open(temporary, "wx");
+    let index: Index;
+    try {
+      index = await writePixels(handle, options);
+      await handle.sync(); // else a power cut could leave a file of the right size without its content
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, pixelsFile);
+    await writeFile(temporary, JSON.stringify(index), { flush: true });
+    await rename(temporary, indexFile);
+    return index;
+  } catch (error) {
+    throw explainWriteError(error, options);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function writePixels(handle: FileHandle, options: CacheOptions): Promise<Index> {
+  const { source, onProgress } = options;
+  const index: Index = { files: [], skipped: [] };
+  let done = 0;
+  for await (const result of mapInOrder(source.images, PARALLEL_IMAGES, (file) =>
+    prepareFile(file, options),
+  )) {
+    if ("reason" in result) {
+      index.skipped.push(result);
+    } else {
+      await handle.appendFile(result.pixels);
+      index.files.push(result.file);
+    }
+    onProgress?.(++done, source.images.length);
+  }
+  return index;
+}
+
+async function prepareFile(
+  file: SourceFile,
+  options: PrepareOptions,
+): Promise<{ file: string; pixels: Buffer } | SkippedFile> {
+  try {
+    return { file: file.path, pixels: await prepareImage(await file.read(), options) };
+  } catch (error) {
+    return { file: file.path, reason: reasonOf(error) };
+  }
+}
+
+/** A killed process leaves its temporary file behind, and these can be large. */
+async function removeAbandoned(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!name.endsWith(".tmp")) continue;
+    const file = join(directory, name);
+    const stats = await stat(file).catch(() => undefined); // its owner may just have renamed it
+    if (stats && Date.now() - stats.mtimeMs > ABANDONED_AFTER_MS) await rm(file, { force: true });
+  }
+}
+
+function explainWriteError(error: unknown, { directory, resolution, source }: CacheOptions): unknown {
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  const mend = "set STYLEGAN_CACHE to a folder on another disk";
+  if (error.code === "ENOSPC" || error.code === "EDQUOT") {
+    const mebibytes = Math.ceil((source.images.length * resolution ** 2 * 3) / 2 ** 20);
+    return new UserError(
+      `the disk is full: the prepared images need ${mebibytes} MiB in ${directory}; free some space or ${mend}`,
+    );
+  }
+  return new UserError(`cannot keep prepared images in ${directory} (${reasonOf(error)}): ${mend}`);
+}

@@ -1,0 +1,110 @@
+import { UserError } from "../errors.js";
+import type { Dataset } from "./dataset.js";
+import { permutation } from "./random.js";
+
+/** All that an exact resume needs: which epoch, and how many of its images have been given out. */
+export interface SamplerState {
+  seed: number;
+  epoch: number;
+  position: number;
+}
+
+export interface ImageLoaderOptions {
+  /** Images per batch. */
+  batch: number;
+  /** Show every image flipped left-right as well, which doubles the epoch. */
+  mirror: boolean;
+  seed: number;
+  /** Go on from here; its seed replaces `seed`. */
+  state?: SamplerState;
+}
+
+/**
+ * Gives out the images of a set in an endless sequence of epochs, each a fresh random order of all images (and their
+ * mirror images) that depends on nothing but seed and epoch. A batch may span two epochs.
+ */
+export class ImageLoader {
+  readonly #dataset: Dataset;
+  readonly #mirror: boolean;
+  readonly #seed: number;
+  readonly #pixels: Uint8Array; // [N, H, W, 3]
+  readonly #labels: Int32Array; // [N]
+  #epoch: number;
+  #position: number;
+  /** The epoch's order. Items from `dataset.length` on are the mirrored images. */
+  #order: Uint32Array;
+
+  /** Throws a `UserError` if `state` does not fit the data set. */
+  constructor(dataset: Dataset, options: ImageLoaderOptions) {
+    const { batch, mirror, state = { seed: options.seed, epoch: 0, position: 0 } } = options;
+    const items = dataset.length * (mirror ? 2 : 1);
+    if (items === 0) throw new RangeError("an ImageLoader needs at least one image");
+    if (!isCount(state.epoch) || !isCount(state.position) || state.position > items) {
+      throw new UserError(
+        `the saved position (epoch ${state.epoch}, image ${state.position}) does not fit these ${items} images: resume with the data and the --mirror of the first run`,
+      );
+    }
+    this.#dataset = dataset;
+    this.#mirror = mirror;
+    this.#seed = state.seed;
+    this.#epoch = state.epoch;
+    this.#position = state.position;
+    this.#order = this.#shuffle();
+    this.#pixels = new Uint8Array(batch * dataset.resolution ** 2 * 3);
+    this.#labels = new Int32Array(batch);
+  }
+
+  /** Where the next batch starts. A loader made with it goes on with exactly the same images. */
+  get state(): SamplerState {
+    return { seed: this.#seed, epoch: this.#epoch, position: this.#position };
+  }
+
+  /**
+   * The next batch: pixels `[N, H, W, 3]` as bytes, and class indices `[N]` (-1 without classes). Both arrays are
+   * reused by the next call.
+   */
+  next(): { pixels: Uint8Array; labels: Int32Array } {
+    const { length, resolution } = this.#dataset;
+    const imageBytes = resolution ** 2 * 3;
+    for (let slot = 0; slot < this.#labels.length; slot++) {
+      const item = this.#nextItem();
+      const index = item % length;
+      const offset = slot * imageBytes;
+      this.#dataset.readImage(index, this.#pixels, offset);
+      if (item >= length) mirrorImage(this.#pixels.subarray(offset, offset + imageBytes), resolution);
+      this.#labels[slot] = this.#dataset.label(index);
+    }
+    return { pixels: this.#pixels, labels: this.#labels };
+  }
+
+  #nextItem(): number {
+    if (this.#position === this.#order.length) {
+      this.#epoch++;
+      this.#position = 0;
+      this.#order = this.#shuffle();
+    }
+    return this.#order[this.#position++]!;
+  }
+
+  #shuffle(): Uint32Array {
+    return permutation(this.#dataset.length * (this.#mirror ? 2 : 1), this.#seed, this.#epoch);
+  }
+}
+
+/** Flips `[size, size, 3]` bytes left-right in place. */
+function mirrorImage(pixels: Uint8Array, size: number): void {
+  const rowBytes = size * 3;
+  for (let row = 0; row < pixels.length; row += rowBytes) {
+    for (let left = row, right = row + rowBytes - 3; left < right; left += 3, right -= 3) {
+      for (let channel = 0; channel < 3; channel++) {
+        const byte = pixels[left + channel]!;
+        pixels[left + channel] = pixels[right + channel]!;
+        pixels[right + channel] = byte;
+      }
+    }
+  }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,38 @@
+// What every generator and discriminator of the family offers to training and synthesis.
+
+import type { Module } from "../torch/module.js";
+import type { Tensor } from "../torch/tensor.js";
+
+/** Where a layer's noise comes from: the stored map, new samples at each call, or nowhere. */
+export type NoiseMode = "const" | "random" | "none";
+
+export interface TruncationOptions {
+  /** ψ: 1 leaves w as it is, 0 gives the mean image. Default 1. */
+  truncationPsi?: number;
+  /** Truncate only the first so many layers. Default: all. */
+  truncationCutoff?: number;
+}
+
+export interface Generator extends Module {
+  readonly zDim: number;
+  /** Number of classes; 0 for an unconditional network. */
+  readonly cDim: number;
+  readonly wDim: number;
+  /** Number of w vectors that one image takes. */
+  readonly numWs: number;
+  readonly resolution: number;
+
+  /** Latents `z` [N, zDim] and one-hot classes `c` [N, cDim] (null when unconditional) to ws [N, numWs, wDim]. */
+  map(z: Tensor, c: Tensor | null, options?: TruncationOptions): Tensor;
+
+  /** ws [N, numWs, wDim] to images [N, 3, resolution, resolution] in about [-1, 1]. */
+  synthesize(ws: Tensor, options: { noiseMode: NoiseMode }): Tensor;
+
+  /** Moves the mean of w towards the mean of `w` [N, wDim]. Called once for each training batch. */
+  updateWAvg(w: Tensor): void;
+}
+
+export interface Discriminator extends Module {
+  /** Images [N, 3, resolution, resolution] and classes [N, cDim] (or null) to logits [N, 1]. */
+  forward(images: Tensor, c: Tensor | null): Tensor;
+}

@@ -1,0 +1,379 @@
+// StyleGAN2: generator with output skips, residual discriminator.
+// Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020); configuration and names of
+// parameters as in Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020).
+//
+// Legend of shapes: N batch, C channels, H and W pixels, L layers (numWs).
+
+import { activate, activationGain } from "../layers/activation.js";
+import { EqualizedConv2d, FullyConnected } from "../layers/equalized.js";
+import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
+import { minibatchStdDev } from "../layers/normalization.js";
+import { firFilter, upsample2d } from "../layers/resample.js";
+import { Module } from "../torch/module.js";
+import { addcmul, zeros } from "../torch/ops.js";
+import { randn } from "../torch/random.js";
+import { scope } from "../torch/scope.js";
+import type { Tensor } from "../torch/tensor.js";
+import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
+import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
+
+/** What shapes a StyleGAN2; everything that rebuilds its two networks. */
+export interface StyleGan2Config {
+  resolution: number;
+  zDim: number;
+  wDim: number;
+  cDim: number;
+  channelBase: number;
+  channelMax: number;
+  mappingLayers: number;
+  mappingLrMultiplier: number;
+  wAvgBeta: number;
+  convClamp: number;
+  mbstdGroupSize: number;
+}
+
+const imageChannels = 3;
+const discriminatorMappingLayers = 8;
+
+function channelsAt(config: StyleGan2Config, resolution: number): number {
+  return Math.min(Math.floor(config.channelBase / resolution), config.channelMax);
+}
+
+/** 4, 8, … up to the network's resolution. */
+function resolutionsOf(config: StyleGan2Config): number[] {
+  const count = Math.log2(config.resolution) - 1;
+  return Array.from({ length: count }, (_, i) => 4 * 2 ** i);
+}
+
+interface SynthesisLayerOptions {
+  inChannels: number;
+  outChannels: number;
+  wDim: number;
+  resolution: number;
+  up: boolean;
+  convClamp: number;
+}
+
+/** Modulated 3x3 convolution, noise, bias, leaky ReLU. */
+class SynthesisLayer extends Module {
+  readonly #affine: FullyConnected;
+  readonly #weight: Tensor; // [O, I, 3, 3]
+  readonly #bias: Tensor; // [O]
+  readonly #noiseConst: Tensor; // [H, W]
+  readonly #noiseStrength: Tensor; // []
+  readonly #resampleFilter: Tensor; // [4, 4]
+  readonly #options: SynthesisLayerOptions;
+
+  constructor(options: SynthesisLayerOptions) {
+    super();
+    const { inChannels, outChannels, wDim, resolution } = options;
+    this.#options = options;
+    this.#affine = this.child("affine", new FullyConnected(wDim, inChannels, { biasInit: 1 }));
+    this.#weight = this.parameter("weight", randn([outChannels, inChannels, 3, 3]));
+    this.#noiseStrength = this.parameter("noise_strength", zeros([]));
+    this.#bias = this.parameter("bias", zeros([outChannels]));
+    this.#resampleFilter = this.buffer("resample_filter", firFilter());
+    this.#noiseConst = this.buffer("noise_const", randn([resolution, resolution]));
+  }
+
+  /** x [N, I, H, W] and w [N, wDim] to [N, O, H, W], or twice that size in an up-sampling layer. */
+  forward(x: Tensor, w: Tensor, noiseMode: NoiseMode): Tensor {
+    return scope(() => {
+      const { outChannels, up, convClamp } = this.#options;
+      const n = x.size(0);
+      const gain = activationGain.lrelu;
+      const styles = this.#affine.forward(w); // [N, I]
+      const weight = this.#weight;
+      const y = modulatedConv2d(x, { weight, styles, ...(up ? { upFilter: this.#resampleFilter } : {}) });
+      // gain · (demodulation · y + noise + bias), with the gain inside of the small factors.
+      const scale = demodulation(weight, styles).mul(gain).reshape([n, outChannels, 1, 1]);
+      const shift = this.#shift(n, noiseMode, gain);
+      return activate(addcmul(shift, y, scale), "lrelu", convClamp * gain);
+    });
+  }
+
+  /** gain · (noise + bias): [1 or N, O, H, W], or [1, O, 1, 1] without noise. */
+  #shift(n: number, noiseMode: NoiseMode, gain: number): Tensor {
+    const { outChannels, resolution } = this.#options;
+    const bias = this.#bias.mul(gain).reshape([1, outChannels, 1, 1]);
+    if (noiseMode === "none") return bias;
+    const noise =
+      noiseMode === "random"
+        ? randn([n, 1, resolution, resolution], { device: this.#bias.device, dtype: this.#bias.dtype })
+        : this.#noiseConst.reshape([1, 1, resolution, resolution]);
+    // The sum broadcasts to [N, O, H, W]; in channels-last layout it must not be left to chance.
+    return noise.mul(this.#noiseStrength.mul(gain)).add(bias).contiguous("channelsLast");
+  }
+}
+
+/** Modulated 1x1 convolution to an image, without demodulation. */
+class ToRgbLayer extends Module {
+  readonly #affine: FullyConnected;
+  readonly #weight: Tensor; // [3, I, 1, 1]
+  readonly #bias: Tensor; // [3]
+  readonly #weightGain: number;
+  readonly #convClamp: number;
+
+  constructor(inChannels: number, config: StyleGan2Config) {
+    super();
+    this.#weightGain = 1 / Math.sqrt(inChannels);
+    this.#convClamp = config.convClamp;
+    this.#affine = this.child("affine", new FullyConnected(config.wDim, inChannels, { biasInit: 1 }));
+    this.#weight = this.parameter("weight", randn([imageChannels, inChannels, 1, 1]));
+    this.#bias = this.parameter("bias", zeros([imageChannels]));
+  }
+
+  /** x [N, I, H, W] and w [N, wDim] to [N, 3, H, W]. */
+  forward(x: Tensor, w: Tensor): Tensor {
+    return scope(() => {
+      const styles = this.#affine.forward(w).mul(this.#weightGain);
+      const y = modulatedConv2d(x, { weight: this.#weight, styles });
+      return activate(y.add(this.#bias.reshape([1, imageChannels, 1, 1])), "linear", this.#convClamp);
+    });
+  }
+}
+
+/** One resolution of the synthesis network. Block 4 starts from a learned constant and has no `conv0`. */
+class SynthesisBlock extends Module {
+  /** Number of w vectors it takes, without the one for `torgb`, which it shares with the next block. */
+  readonly numConv: number;
+  readonly #constant: Tensor | undefined; // [C, 4, 4]
+  readonly #conv0: SynthesisLayer | undefined;
+  readonly #conv1: SynthesisLayer;
+  readonly #toRgb: ToRgbLayer;
+  readonly #resampleFilter: Tensor; // [4, 4]
+
+  constructor(config: StyleGan2Config, resolution: number) {
+    super();
+    const { wDim, convClamp } = config;
+    const outChannels = channelsAt(config, resolution);
+    this.#resampleFilter = this.buffer("resample_filter", firFilter());
+    const layer = { outChannels, wDim, resolution, convClamp };
+    if (resolution === 4) {
+      this.#constant = this.parameter("const", randn([outChannels, 4, 4]));
+      this.numConv = 1;
+    } else {
+      const inChannels = channelsAt(config, resolution / 2);
+      this.#conv0 = this.child("conv0", new SynthesisLayer({ ...layer, inChannels, up: true }));
+      this.numConv = 2;
+    }
+    this.#conv1 = this.child("conv1", new SynthesisLayer({ ...layer, inChannels: outChannels, up: false }));
+    this.#toRgb = this.child("torgb", new ToRgbLayer(outChannels, config));
+  }
+
+  /** Features and image of the block before (none for block 4) and this block's ws, to the next ones. */
+  forward(
+    before: { x: Tensor; image: Tensor } | undefined,
+    ws: readonly Tensor[],
+    noiseMode: NoiseMode,
+  ): { x: Tensor; image: Tensor } {
+    return scope(() => {
+      const w = (index: number) => ws[index] as Tensor;
+      let x: Tensor;
+      if (before && this.#conv0) {
+        x = this.#conv1.forward(this.#conv0.forward(before.x, w(0), noiseMode), w(1), noiseMode);
+      } else {
+        const constant = (this.#constant as Tensor).unsqueeze(0).expand([w(0).size(0), -1, -1, -1]);
+        x = this.#conv1.forward(constant.contiguous("channelsLast"), w(0), noiseMode);
+      }
+      const rgb = this.#toRgb.forward(x, w(this.numConv));
+      const image = before ? upsample2d(before.image, this.#resampleFilter).add(rgb) : rgb;
+      return { x, image };
+    });
+  }
+}
+
+class SynthesisNetwork extends Module {
+  readonly numWs: number;
+  readonly #blocks: readonly SynthesisBlock[];
+
+  constructor(config: StyleGan2Config) {
+    super();
+    this.#blocks = resolutionsOf(config).map((resolution) =>
+      this.child(`b${resolution}`, new SynthesisBlock(config, resolution)),
+    );
+    // Each block's torgb takes the w of the next block's first layer; the last one has its own.
+    this.numWs = this.#blocks.reduce((sum, block) => sum + block.numConv, 1);
+  }
+
+  forward(ws: Tensor, noiseMode: NoiseMode): Tensor {
+    return scope(() => {
+      const perLayer = ws.unbind(1); // L times [N, wDim]
+      let state: { x: Tensor; image: Tensor } | undefined;
+      let first = 0;
+      for (const block of this.#blocks) {
+        state = block.forward(state, perLayer.slice(first, first + block.numConv + 1), noiseMode);
+        first += block.numConv;
+      }
+      return (state as { image: Tensor }).image;
+    });
+  }
+}
+
+export class StyleGan2Generator extends Module implements Generator {
+  readonly zDim: number;
+  readonly cDim: number;
+  readonly wDim: number;
+  readonly numWs: number;
+  readonly resolution: number;
+  readonly #synthesis: SynthesisNetwork;
+  readonly #mapping: MappingNetwork;
+
+  constructor(config: StyleGan2Config) {
+    super();
+    const { zDim, cDim, wDim, wAvgBeta } = config;
+    this.zDim = zDim;
+    this.cDim = cDim;
+    this.wDim = wDim;
+    this.resolution = config.resolution;
+    this.#synthesis = this.child("synthesis", new SynthesisNetwork(config));
+    this.numWs = this.#synthesis.numWs;
+    const { mappingLayers: layers, mappingLrMultiplier: lrMultiplier } = config;
+    this.#mapping = this.child(
+      "mapping",
+      new MappingNetwork({ zDim, cDim, wDim, layers, lrMultiplier, wAvgBeta }),
+    );
+  }
+
+  map(z: Tensor, c: Tensor | null, options: TruncationOptions = {}): Tensor {
+    checkShape("z", z, [null, this.zDim]);
+    if (c) checkShape("c", c, [z.size(0), this.cDim]);
+    return scope(() => {
+      const ws = broadcastWs(this.#mapping.forward(z, c), this.numWs);
+      return truncate(ws, this.#mapping.wAvg as Tensor, options);
+    });
+  }
+
+  synthesize(ws: Tensor, { noiseMode }: { noiseMode: NoiseMode }): Tensor {
+    checkShape("ws", ws, [null, this.numWs, this.wDim]);
+    return this.#synthesis.forward(ws, noiseMode);
+  }
+
+  updateWAvg(w: Tensor): void {
+    this.#mapping.updateWAvg(w);
+  }
+}
+
+/** Two convolutions with a residual connection, to half the resolution. */
+class DiscriminatorBlock extends Module {
+  readonly #fromRgb: EqualizedConv2d | undefined;
+  readonly #conv0: EqualizedConv2d;
+  readonly #conv1: EqualizedConv2d;
+  readonly #skip: EqualizedConv2d;
+
+  constructor(config: StyleGan2Config, resolution: number) {
+    super();
+    const { convClamp: clamp } = config;
+    const inChannels = channelsAt(config, resolution);
+    const outChannels = channelsAt(config, resolution / 2);
+    this.buffer("resample_filter", firFilter());
+    if (resolution === config.resolution) {
+      const fromRgb = new EqualizedConv2d(imageChannels, inChannels, {
+        kernelSize: 1,
+        activation: "lrelu",
+        clamp,
+      });
+      this.#fromRgb = this.child("fromrgb", fromRgb);
+    }
+    const conv = { kernelSize: 3, activation: "lrelu", clamp } as const;
+    this.#conv0 = this.child("conv0", new EqualizedConv2d(inChannels, inChannels, conv));
+    this.#conv1 = this.child("conv1", new EqualizedConv2d(inChannels, outChannels, { ...conv, down: true }));
+    this.#skip = this.child(
+      "skip",
+      new EqualizedConv2d(inChannels, outChannels, { kernelSize: 1, bias: false, down: true }),
+    );
+  }
+
+  /** Features (or, in the first block, images) [N, C, H, W] to [N, C', H / 2, W / 2]. */
+  forward(input: Tensor): Tensor {
+    return scope(() => {
+      const x = this.#fromRgb ? this.#fromRgb.forward(input) : input;
+      // Both branches at 1/√2, so that their sum keeps the magnitude.
+      const skip = this.#skip.forward(x, { gain: Math.SQRT1_2 });
+      return this.#conv1.forward(this.#conv0.forward(x), { gain: Math.SQRT1_2 }).add(skip);
+    });
+  }
+}
+
+/** Minibatch standard deviation and the last layers, at 4x4. */
+class DiscriminatorEpilogue extends Module {
+  readonly #conv: EqualizedConv2d;
+  readonly #fc: FullyConnected;
+  readonly #out: FullyConnected;
+  readonly #mbstdGroupSize: number;
+
+  constructor(config: StyleGan2Config, outFeatures: number) {
+    super();
+    const channels = channelsAt(config, 4);
+    this.#mbstdGroupSize = config.mbstdGroupSize;
+    this.#conv = this.child(
+      "conv",
+      new EqualizedConv2d(channels + 1, channels, {
+        kernelSize: 3,
+        activation: "lrelu",
+        clamp: config.convClamp,
+      }),
+    );
+    this.#fc = this.child("fc", new FullyConnected(channels * 16, channels, { activation: "lrelu" }));
+    this.#out = this.child("out", new FullyConnected(channels, outFeatures));
+  }
+
+  /** [N, C, 4, 4] to [N, outFeatures]. */
+  forward(x: Tensor): Tensor {
+    return scope(() => {
+      const y = this.#conv.forward(minibatchStdDev(x, { groupSize: this.#mbstdGroupSize }));
+      const flat = y.reshape([y.size(0), y.size(1) * 16]);
+      return this.#out.forward(this.#fc.forward(flat));
+    });
+  }
+}
+
+export class StyleGan2Discriminator extends Module implements Discriminator {
+  readonly #config: StyleGan2Config;
+  readonly #blocks: readonly DiscriminatorBlock[];
+  readonly #epilogue: DiscriminatorEpilogue;
+  readonly #mapping: MappingNetwork | undefined;
+
+  constructor(config: StyleGan2Config) {
+    super();
+    this.#config = config;
+    this.#blocks = resolutionsOf(config)
+      .reverse()
+      .filter((resolution) => resolution > 4)
+      .map((resolution) => this.child(`b${resolution}`, new DiscriminatorBlock(config, resolution)));
+    const cmapDim = config.cDim > 0 ? channelsAt(config, 4) : 0;
+    this.#epilogue = this.child("b4", new DiscriminatorEpilogue(config, Math.max(cmapDim, 1)));
+    if (config.cDim > 0) {
+      const { cDim, mappingLrMultiplier: lrMultiplier } = config;
+      const layers = discriminatorMappingLayers;
+      const mapping = new MappingNetwork({ zDim: 0, cDim, wDim: cmapDim, layers, lrMultiplier });
+      this.#mapping = this.child("mapping", mapping);
+    }
+  }
+
+  forward(images: Tensor, c: Tensor | null): Tensor {
+    const { resolution, cDim } = this.#config;
+    checkShape("images", images, [null, imageChannels, resolution, resolution]);
+    if (c) checkShape("c", c, [images.size(0), cDim]);
+    return scope(() => {
+      let x = images.contiguous("channelsLast");
+      for (const block of this.#blocks) x = block.forward(x);
+      const features = this.#epilogue.forward(x);
+      if (!this.#mapping) return features;
+      // Projection of the features on the class: Miyato and Koyama, "cGANs with Projection Discriminator" (2018).
+      const cmap = this.#mapping.forward(null, c); // [N, cmapDim]
+      return features
+        .mul(cmap)
+        .sum([1], true)
+        .mul(1 / Math.sqrt(cmap.size(1)));
+    });
+  }
+}
+
+/** @throws Error that says what came and what was wanted; null stands for any size */
+function checkShape(name: string, tensor: Tensor, wanted: readonly (number | null)[]): void {
+  const { shape } = tensor;
+  if (shape.length === wanted.length && wanted.every((size, i) => size === null || size === shape[i])) return;
+  const text = wanted.map((size) => size ?? "N").join(", ");
+  throw new Error(`${name} has shape [${shape.join(", ")}], expected [${text}]`);
+}
