@@ -25,7 +25,7 @@ export function writeFileAtomically(
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw asUserError(file, error);
+    throw writeError(file, error);
   }
 }
 
@@ -34,7 +34,8 @@ function writeFully(fd: number, bytes: Uint8Array): void {
   while (done < bytes.length) done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 2 ** 30));
 }
 
-function asUserError(file: string, error: unknown): unknown {
+/** What to throw when `file` could not be written: a UserError where the user can do something about it. */
+export function writeError(file: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOSPC" || code === "EDQUOT")
     return new UserError(`The disk is full: ${file} could not be written. Free some space and resume.`);

@@ -127,7 +127,7 @@ async function prepare(options: CacheOptions & { pixelsFile: string; indexFile: 
   } catch (error) {
     throw explainWriteError(error, options);
   } finally {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined); // must not hide why the writing failed
   }
 }
 

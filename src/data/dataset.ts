@@ -94,7 +94,7 @@ async function openSource(source: string): Promise<ImageSource> {
   if (source.startsWith("emoji:")) return openEmoji(source.slice("emoji:".length));
   const stats = await stat(source).catch((error: unknown) => {
     throw new UserError(
-      `cannot find ${source} (${reasonOf(error)}): give a folder of images, a zip, or "emoji"`,
+      `cannot open ${source} (${reasonOf(error)}): give a folder of images, a zip, or "emoji"`,
     );
   });
   return stats.isDirectory() ? openFolder(source) : openZip(source);
@@ -114,7 +114,7 @@ function isResolution(value: number): boolean {
 function checkResolution(resolution: number): void {
   if (isResolution(resolution)) return;
   throw new UserError(
-    `resolution ${resolution} is not a power of two: use 16, 32, 64, 128, 256, 512 or 1024`,
+    `resolution ${resolution} is not a power of two from 4 on: use 16, 32, 64, 128, 256, 512 or 1024`,
   );
 }
 
@@ -196,7 +196,8 @@ class PreparedDataset implements Dataset {
   }
 
   label(index: number): number {
-    return this.#labels?.[this.#record(index)] ?? -1;
+    const record = this.#record(index);
+    return this.#labels?.[record] ?? -1;
   }
 
   readImage(index: number, target: Uint8Array, offset: number): void {

@@ -45,7 +45,7 @@ export async function openEmoji(group?: string): Promise<ImageSource> {
     const kind = kindOf(file);
     return group === undefined || (kind !== undefined && isIn(kind, group));
   });
-  if (selected.length === 0) throw unknownGroup(group ?? "", [...kinds.values()]);
+  if (selected.length === 0) throw unknownGroup(group ?? "", files.map(kindOf));
 
   return {
     name: group === undefined ? "emoji" : `emoji-${group}`,
@@ -68,8 +68,8 @@ function isRoundFace(subgroup: string): boolean {
   return subgroup.startsWith("face-") && subgroup !== "face-costume" && subgroup !== "face-negative";
 }
 
-function unknownGroup(group: string, kinds: readonly Kind[]): UserError {
-  const groups = [...new Set(kinds.map((kind) => kind.group))].sort();
+function unknownGroup(group: string, kinds: readonly (Kind | undefined)[]): UserError {
+  const groups = [...new Set(kinds.map((kind) => kind?.group))].filter((name) => name !== undefined).sort();
   return new UserError(
     `there is no emoji group "${group}": use one of faces, ${groups.join(", ")}, or a Unicode subgroup such as animal-bird`,
   );

@@ -49,9 +49,9 @@ export function isImagePath(path: string): boolean {
   return /\.(jpe?g|png|webp|svg)$/i.test(path) && !isHidden(path);
 }
 
-/** True if a part of the path starts with a dot, or is the folder that macOS adds to zips. */
+/** True if a name on the path starts with a dot, or is the folder that macOS adds to zips. */
 export function isHidden(path: string): boolean {
-  return path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX");
+  return path.split("/").some((part) => /^\.(?!\.?$)|^__MACOSX$/.test(part));
 }
 
 /** The first folder of a path; undefined for a file that lies in no folder. */

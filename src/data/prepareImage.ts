@@ -10,19 +10,22 @@ export interface PrepareOptions {
 
 /**
  * Decodes a JPEG, PNG, WebP or SVG into `[resolution, resolution, 3]` sRGB bytes: turned upright, laid over the
- * background, cropped to its centre square and resized with a Lanczos filter. Rejects if the picture is damaged.
+ * background, cropped to its centre square and resized with a Lanczos filter (an SVG is drawn at that size). Rejects if
+ * the picture is damaged.
  */
 export async function prepareImage(bytes: Buffer, options: PrepareOptions): Promise<Buffer> {
   const { resolution, background } = options;
-  const { format, width, height } = await sharp(bytes).metadata();
-  // Vector graphics are drawn at the wanted size: a 24-pixel icon stays sharp, a poster costs no memory.
-  const density = format === "svg" ? clampDensity((72 * resolution) / Math.min(width, height)) : undefined;
-  const { data, info } = await sharp(bytes, { failOn: "error", ...(density && { density }) })
-    .autoOrient()
-    // Before the transparent pixels are filled: a gray picture would turn the background gray.
-    .pipelineColourspace("srgb")
+  const image = sharp(bytes, { failOn: "error" }).autoOrient();
+  // Gray with alpha would turn the background gray too. Only there: it keeps sharp from decoding at reduced size.
+  if ((await image.metadata()).channels === 2) image.pipelineColourspace("srgb");
+  const { data, info } = await image
     .flatten({ background })
-    .resize(resolution, resolution, { fit: "cover", position: "centre", kernel: "lanczos3" })
+    .resize(resolution, resolution, {
+      fit: "cover",
+      position: "centre",
+      kernel: "lanczos3",
+      fastShrinkOnLoad: false, // leave the last halving to the Lanczos filter
+    })
     .toColourspace("srgb")
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -48,9 +51,4 @@ export async function imageSize(bytes: Buffer): Promise<{ width: number; height:
   } catch {
     return undefined;
   }
-}
-
-/** sharp takes densities from 1 to 100,000 dots per inch. */
-function clampDensity(density: number): number {
-  return Math.min(Math.max(density, 1), 100_000);
 }

@@ -24,7 +24,7 @@ export async function openZip(file: string): Promise<ImageSource> {
     .openPromise(file, { autoClose: false, decodeStrings: false, lazyEntries: true })
     .catch((error: unknown) => {
       throw new UserError(
-        `${file} is not a zip that can be read (${reasonOf(error)}): give a folder of images or a zip of them`,
+        `${file} is no zip, or a damaged one (${reasonOf(error)}): give a folder of images or a zip of them`,
       );
     });
   try {

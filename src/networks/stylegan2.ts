@@ -4,6 +4,7 @@
 //
 // Legend of shapes: N batch, C channels, H and W pixels, L layers (numWs).
 
+import { z } from "zod";
 import { activate, activationGain } from "../layers/activation.js";
 import { EqualizedConv2d, FullyConnected } from "../layers/equalized.js";
 import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
@@ -18,25 +19,37 @@ import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
 import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
 
 /** What shapes a StyleGAN2; everything that rebuilds its two networks. */
-export interface StyleGan2Config {
-  resolution: number;
-  zDim: number;
-  wDim: number;
-  cDim: number;
-  channelBase: number;
-  channelMax: number;
-  mappingLayers: number;
-  mappingLrMultiplier: number;
-  wAvgBeta: number;
-  convClamp: number;
-  mbstdGroupSize: number;
-}
+export const stylegan2ConfigSchema = z.strictObject({
+  /** A power of two from 8 on. */
+  resolution: z
+    .number()
+    .int()
+    .min(8)
+    .refine((resolution) => Number.isInteger(Math.log2(resolution)), "not a power of two"),
+  zDim: z.number().int().positive(),
+  wDim: z.number().int().positive(),
+  /** Number of classes; 0 for an unconditional network. */
+  cDim: z.number().int().nonnegative(),
+  /** Channels at resolution r are min(channelBase / r, channelMax). */
+  channelBase: z.number().int().positive(),
+  channelMax: z.number().int().positive(),
+  mappingLayers: z.number().int().positive(),
+  mappingLrMultiplier: z.number().positive(),
+  /** Decay of the running mean of w. */
+  wAvgBeta: z.number().min(0).max(1),
+  /** Largest magnitude of an activation at gain 1. */
+  convClamp: z.number().positive(),
+  /** Samples over which the discriminator takes its standard deviation. */
+  mbstdGroupSize: z.number().int().positive(),
+});
+
+export type StyleGan2Config = z.infer<typeof stylegan2ConfigSchema>;
 
 const imageChannels = 3;
 const discriminatorMappingLayers = 8;
 
 function channelsAt(config: StyleGan2Config, resolution: number): number {
-  return Math.min(Math.floor(config.channelBase / resolution), config.channelMax);
+  return Math.max(Math.min(Math.floor(config.channelBase / resolution), config.channelMax), 1);
 }
 
 /** 4, 8, … up to the network's resolution. */

@@ -1,5 +1,6 @@
 // The process-wide settings of libtorch: threads, devices, versions.
 
+import { readFileSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { UserError } from "../errors.js";
 import { native } from "./native.js";
@@ -27,9 +28,17 @@ export function torchVersion(): string {
   return native.version();
 }
 
-/** The library that multiplies matrices, as libtorch's build tells, or undefined where it does not say. */
-export function blasLibrary(): string | undefined {
-  return /BLAS_INFO=(\w+)/.exec(native.buildConfiguration())?.[1];
+/**
+ * Says so when libtorch multiplies matrices with the reference BLAS, a hundred times slower than OpenBLAS: what
+ * Debian's libtorch falls back to. Only Linux tells which library is loaded; elsewhere libtorch brings its own.
+ */
+export function warnAboutSlowBlas(): void {
+  if (process.platform !== "linux") return;
+  const blas = /\s(\/\S*\/libblas\.so\S*)/.exec(readFileSync("/proc/self/maps", "utf8"))?.[1];
+  if (blas && !/openblas|mkl|blis|atlas/.test(realpathSync(blas)))
+    process.stderr.write(
+      `Warning: libtorch uses the reference BLAS (${blas}) and will be very slow. Run: apt-get install libopenblas0-openmp\n`,
+    );
 }
 
 /** Keeps the calls of the named operators, forward and backward, until `stopRecording`. */

@@ -1,0 +1,1 @@
+export function typeScriptKey(root: string): string;

@@ -1,0 +1,1 @@
+export function blasKind(file: string): "fast" | "reference";

@@ -1,0 +1,1 @@
+export function checkNode(root: string, version?: string): void;

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// The program's entry: commands, and how errors end it.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command, CommanderError } from "commander";
+import { UserError } from "../errors.js";
+import { packageRoot } from "../torch/native.js";
+import { warnAboutSlowBlas } from "../torch/runtime.js";
+import { addGenerate } from "./generate.js";
+import { addTrain } from "./train.js";
+
+const badInput = 2;
+
+async function main(args: readonly string[]): Promise<void> {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
+    version: string;
+  };
+  const program = new Command("stylegan")
+    .description("The StyleGAN family: train on your own pictures, generate, explore.")
+    .version(version)
+    .showHelpAfterError("(--help shows what there is)")
+    .exitOverride();
+  addTrain(program);
+  addGenerate(program);
+  for (const command of program.commands) command.exitOverride();
+  program.hook("preAction", warnAboutSlowBlas);
+  await program.parseAsync(args);
+}
+
+main(process.argv).catch((error: unknown) => {
+  if (error instanceof CommanderError) {
+    // Commander has printed its message; help and version are no errors.
+    process.exitCode = error.exitCode === 0 ? 0 : badInput;
+  } else if (error instanceof UserError) {
+    process.stderr.write(`stylegan: ${error.message}\n`);
+    process.exitCode = badInput;
+  } else {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  }
+});

@@ -1,0 +1,311 @@
+// stylegan train
+
+import { type Command, Option } from "commander";
+import { type Dataset, openDataset } from "../data/dataset.js";
+import { UserError } from "../errors.js";
+import { checkDevice, setThreads, threads, torchVersion } from "../torch/runtime.js";
+import {
+  type DatasetFacts,
+  defaultPreset,
+  presetNamed,
+  presets,
+  resolveConfig,
+  type TrainingConfig,
+  type TrainingOverrides,
+} from "../training/config.js";
+import { estimateRun } from "../training/dryRun.js";
+import { train } from "../training/loop.js";
+import { isDirectory, RunDirectory } from "../training/runDirectory.js";
+import { DivergenceError } from "../training/statistics.js";
+import { createReporter, duration } from "./progress.js";
+import { integerFrom, kinds, numberFrom } from "./values.js";
+
+interface TrainOptions extends TrainingOverrides {
+  data?: string;
+  outdir: string;
+  cfg: string;
+  resolution?: number;
+  mirror: boolean;
+  cond: boolean;
+  subset?: number;
+  background: string;
+  resume?: string;
+  device: "cpu" | "cuda";
+  threads?: number;
+  dryRun: boolean;
+}
+
+const example = `
+Examples:
+  stylegan train --data emoji:smileys --cfg stylegan2-small --resolution 32 --mirror
+  stylegan train --data ~/pictures --resolution 64 --kimg 500
+  stylegan train --resume runs/00000-emoji-smileys-stylegan2-small-32
+
+Configurations:
+${Object.entries(presets)
+  .map(([name, { summary }]) => `  ${name.padEnd(18)}${summary}`)
+  .join("\n")}
+`;
+
+/** Options that a run keeps when it is resumed, beside those that may change. */
+const changeable = new Set(["resume", "kimg", "tickKimg", "snapshotTicks", "device", "threads"]);
+
+export function addTrain(program: Command): void {
+  const number = (flags: string, text: string, min: number, exclusive = false) =>
+    new Option(flags, text).argParser(numberFrom(min, { exclusive }));
+  const integer = (flags: string, text: string, min: number) =>
+    new Option(flags, text).argParser(integerFrom(min));
+  const named = (option: Option, attribute: string) => {
+    option.attributeName = () => attribute;
+    return option;
+  };
+  program
+    .command("train")
+    .summary("train a generator on a folder of pictures")
+    .description("Trains a generator on a folder or zip of pictures, or on the built-in emoji.")
+    .option("--data <source>", "folder, zip, emoji or emoji:GROUP (smileys, animals, food, …)")
+    .option("--outdir <folder>", "where runs are written", "runs")
+    .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, defaultPreset)
+    .addOption(
+      integer(
+        "--resolution <pixels>",
+        "side of the pictures, a power of two (default: a zip's own, else 64)",
+        4,
+      ),
+    )
+    .addOption(integer("--batch <n>", "pictures per step (default: by configuration and resolution)", 1))
+    .addOption(
+      number("--kimg <n>", "length of the run in thousands of pictures, earlier parts included", 0, true),
+    )
+    .addOption(number("--gamma <x>", "weight of the R1 regularization; 0 turns it off", 0))
+    .option("--mirror", "show every picture flipped left-right as well", false)
+    .option("--cond", "learn classes: from dataset.json, subfolders or emoji groups", false)
+    .addOption(integer("--subset <n>", "use only n pictures, chosen at random", 1))
+    .option("--background <colour>", "colour under transparent pixels", "white")
+    .addOption(integer("--seed <n>", "start of all random numbers (default: 0)", 0))
+    .addOption(
+      named(number("--tick <kimg>", "thousands of pictures between lines of progress", 0, true), "tickKimg"),
+    )
+    .addOption(named(integer("--snap <ticks>", "ticks between snapshots", 1), "snapshotTicks"))
+    .option("--resume <path>", "a run's folder: go on exactly; a snapshot file: start from its networks")
+    .addOption(number("--lr <x>", "learning rate of both networks", 0, true))
+    .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …", 1))
+    .addOption(integer("--channel-max <n>", "… but at most n", 1))
+    .addOption(integer("--mapping-layers <n>", "layers of the mapping network", 1))
+    .addOption(number("--pl-weight <x>", "weight of the path length regularization; 0 turns it off", 0))
+    .addOption(number("--style-mixing <p>", "probability of style mixing", 0))
+    .addOption(
+      named(number("--ema-kimg <n>", "half-life of the generator's moving average", 0, true), "emaKimg"),
+    )
+    .addOption(new Option("--device <name>", "cpu or cuda").argParser(kinds.device).default("cpu"))
+    .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)", 1))
+    .option("--dry-run", "print configuration, parameters, memory and time; write nothing", false)
+    .addHelpText("after", example)
+    .action(async (options: TrainOptions, command: Command) => {
+      setThreads(options.threads);
+      checkDevice(options.device);
+      const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
+      if (options.resume !== undefined && isDirectory(options.resume))
+        await resumeRun(options, given, command);
+      else await startRun(options);
+    });
+}
+
+async function startRun(options: TrainOptions): Promise<void> {
+  if (options.data === undefined)
+    throw new UserError("--data is missing: give a folder, a zip or emoji, for example --data emoji:smileys");
+  presetNamed(options.cfg);
+  if (options.resume !== undefined) checkSnapshotPath(options.resume);
+  const { conditional, ...request } = { ...dataRequest(options), conditional: options.cond };
+  const dataset = await open({ ...request, conditional });
+  try {
+    const facts: DatasetFacts = {
+      resolution: dataset.resolution,
+      source: options.data,
+      background: options.background,
+      conditional,
+      subset: options.subset ?? null,
+      mirror: options.mirror,
+      fingerprint: dataset.fingerprint,
+      classNames: [...dataset.classNames],
+    };
+    const config = resolveConfig(options.cfg, facts, overridesOf(options));
+    checkBatch(dataset, config.batch);
+    if (options.dryRun) {
+      printDryRun(config, dataset, options.device);
+      return;
+    }
+    const run = RunDirectory.create(options.outdir, `${dataset.name}-${config.cfg}-${dataset.resolution}`);
+    run.writeOptions(config);
+    const resume = options.resume === undefined ? {} : { resume: { snapshot: options.resume } };
+    await runTraining({ config, dataset, run, device: options.device, ...resume });
+  } finally {
+    dataset.close();
+  }
+}
+
+async function resumeRun(options: TrainOptions, given: readonly string[], command: Command): Promise<void> {
+  const run = RunDirectory.open(options.resume as string);
+  const saved = run.readOptions();
+  const fixed = given.filter((name) => !changeable.has(name));
+  if (fixed.length > 0) {
+    const flags = fixed.map((name) => command.options.find((o) => o.attributeName() === name)?.long ?? name);
+    throw new UserError(
+      `${flags.join(", ")} cannot change when a run is resumed; leave it out, or start a new run with --resume and a snapshot file`,
+    );
+  }
+  const { kimg, tickKimg, snapshotTicks } = { ...saved, ...overridesOf(options) };
+  const config: TrainingConfig = { ...saved, kimg, tickKimg, snapshotTicks };
+  const { source, background, conditional, subset, fingerprint } = saved.data;
+  const dataset = await open({
+    source,
+    background,
+    conditional,
+    resolution: saved.network.resolution,
+    subsetSeed: saved.seed,
+    ...(subset === null ? {} : { subset }),
+  });
+  try {
+    if (dataset.fingerprint !== fingerprint)
+      throw new UserError(
+        `the pictures in ${source} are not those that the run was started with; start a new run with --resume and a snapshot file`,
+      );
+    run.writeOptions(config);
+    await runTraining({ config, dataset, run, device: options.device, resume: "run" });
+  } finally {
+    dataset.close();
+  }
+}
+
+async function runTraining(
+  options: Pick<Parameters<typeof train>[0], "config" | "dataset" | "run" | "device" | "resume">,
+): Promise<void> {
+  const { config, dataset, run } = options;
+  const reporter = createReporter({ stream: process.stdout, log: (line) => run.log(line) });
+  const pictures = `${dataset.length} pictures${config.data.mirror ? ", mirrored," : ""} at ${dataset.resolution} px`;
+  reporter.message(
+    `${run.path}: ${config.cfg} on ${pictures}, batch ${config.batch}, libtorch ${torchVersion()}, ${threads()} threads`,
+  );
+  const stop = watchSignals(reporter.message);
+  try {
+    const complete = await train({ ...options, reporter, shouldStop: () => stop.signal !== undefined });
+    const folder = run.path;
+    if (complete) {
+      reporter.message(`\nDone. The last grid of fakes and the network are in ${folder}. What next:`);
+      reporter.message(
+        `  more pictures:  npm run stylegan -- generate --network ${folder} --seeds 0-15 --outdir out`,
+      );
+      reporter.message(
+        `  train longer:   npm run stylegan -- train --resume ${folder} --kimg ${config.kimg * 2}`,
+      );
+      reporter.message(
+        "  your pictures:  npm run stylegan -- train --data FOLDER --cfg stylegan2-small --resolution 32 --mirror",
+      );
+    } else {
+      reporter.message(`Stopped and saved. Go on with: npm run stylegan -- train --resume ${folder}`);
+      process.exitCode = stop.signal === "SIGINT" ? 130 : 143;
+    }
+  } catch (error) {
+    if (error instanceof DivergenceError) {
+      reporter.message(
+        `${error.message}; the run is stopped. Go on from the last snapshot in ${run.path} with a lower --lr or another --gamma.`,
+      );
+      process.exitCode = 1;
+      return;
+    }
+    if (error instanceof UserError) run.log(error.message);
+    throw error;
+  } finally {
+    stop.ignore();
+  }
+}
+
+/** Ctrl-C and SIGTERM ask the run to stop; a second one ends the process at once. */
+function watchSignals(message: (text: string) => void): { signal: string | undefined; ignore: () => void } {
+  const state: { signal: string | undefined; ignore: () => void } = { signal: undefined, ignore: () => {} };
+  const onSignal = (signal: string) => {
+    if (state.signal !== undefined) process.exit(130);
+    state.signal = signal;
+    message("Stopping after this step, with a snapshot. Once more ends at once.");
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  state.ignore = () => {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  };
+  return state;
+}
+
+function overridesOf(options: TrainOptions): TrainingOverrides {
+  const { batch, kimg, gamma, lr, channelBase, channelMax, mappingLayers } = options;
+  const { plWeight, styleMixing, emaKimg, tickKimg, snapshotTicks, seed } = options;
+  const all = {
+    ...{ batch, kimg, gamma, lr, channelBase, channelMax, mappingLayers },
+    ...{ plWeight, styleMixing, emaKimg, tickKimg, snapshotTicks, seed },
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function dataRequest(options: TrainOptions) {
+  const { data, background, resolution, subset, seed } = options;
+  return {
+    source: data as string,
+    background,
+    subsetSeed: seed ?? 0,
+    ...(resolution === undefined ? {} : { resolution }),
+    ...(subset === undefined ? {} : { subset }),
+  };
+}
+
+/** Opens the data with a word on what takes long and what was left out. */
+async function open(request: Parameters<typeof openDataset>[0]): Promise<Dataset> {
+  const { stderr } = process;
+  let shown = 0;
+  const dataset = await openDataset({
+    ...request,
+    onProgress: (done, total) => {
+      const now = performance.now();
+      if (done !== total && now - shown < (stderr.isTTY ? 100 : 10_000)) return;
+      shown = now;
+      stderr.write(
+        `${stderr.isTTY ? "\r" : ""}preparing pictures ${done}/${total}${stderr.isTTY && done < total ? "" : "\n"}`,
+      );
+    },
+  });
+  const { skipped } = dataset;
+  if (skipped.length > 0) {
+    stderr.write(`${skipped.length} files could not be read and are left out:\n`);
+    for (const { file, reason } of skipped.slice(0, 20)) stderr.write(`  ${file}: ${reason}\n`);
+    if (skipped.length > 20) stderr.write(`  … and ${skipped.length - 20} more\n`);
+  }
+  return dataset;
+}
+
+function checkBatch(dataset: Dataset, batch: number): void {
+  if (dataset.length < batch)
+    throw new UserError(
+      `${dataset.source} has ${dataset.length} usable pictures, fewer than a batch of ${batch}; add pictures or give --batch ${dataset.length}`,
+    );
+}
+
+function checkSnapshotPath(path: string): void {
+  if (path.endsWith("training-state.safetensors"))
+    throw new UserError(
+      "--resume takes a run's folder (exact) or a network-snapshot file, not the state file itself",
+    );
+}
+
+function printDryRun(config: TrainingConfig, dataset: Dataset, device: string): void {
+  const out = (line: string) => process.stdout.write(`${line}\n`);
+  out(JSON.stringify(config, null, 2));
+  const { sizes, phaseSeconds, secPerKimg, peakMemoryMb } = estimateRun(config, device);
+  out(`\n${"part".padEnd(28)}${"parameters".padStart(12)}${"buffers".padStart(12)}`);
+  for (const { name, parameters, buffers } of sizes)
+    out(`${name.padEnd(28)}${String(parameters).padStart(12)}${String(buffers).padStart(12)}`);
+  out(`\n${dataset.length} pictures. One step of each phase, measured on random pictures:`);
+  for (const [name, seconds] of Object.entries(phaseSeconds))
+    out(`  ${name.padEnd(8)}${seconds.toFixed(3)} s`);
+  out(
+    `${secPerKimg.toFixed(1)} sec/kimg; ${config.kimg} kimg take about ${duration(secPerKimg * config.kimg)}`,
+  );
+  out(`memory: ${peakMemoryMb} MB at the peak`);
+}

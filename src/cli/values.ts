@@ -1,0 +1,64 @@
+// Values of command-line options: parsing, with errors that say what is wanted.
+
+import { InvalidArgumentError } from "commander";
+
+/** A number from `min` on (or above it, when `exclusive`). */
+export function numberFrom(min: number, { exclusive = false } = {}): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!Number.isFinite(value) || value < min || (exclusive && value === min))
+      throw new InvalidArgumentError(
+        `"${text}" is not a number ${exclusive ? "above" : "from"} ${min}${exclusive ? "" : " on"}.`,
+      );
+    return value;
+  };
+}
+
+/** A whole number from `min` on. */
+export function integerFrom(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
+      throw new InvalidArgumentError(`"${text}" is not a whole number from ${min} on.`);
+    return value;
+  };
+}
+
+const maxSeeds = 1_000_000;
+
+/** Seeds as `0-5,8`: single numbers and ranges, both ends included, in the order given. */
+export function seeds(text: string): number[] {
+  const found: number[] = [];
+  for (const part of text.split(",")) {
+    const match = /^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$/.exec(part);
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    if (!match || last > 0xffffffff)
+      throw new InvalidArgumentError(
+        `"${part}" is no seed or range; write for example 0-5,8 (seeds up to 4294967295).`,
+      );
+    if (last < first) throw new InvalidArgumentError(`the range "${part}" runs backwards.`);
+    if (found.length + last - first >= maxSeeds)
+      throw new InvalidArgumentError(`more than ${maxSeeds} seeds.`);
+    for (let seed = first; seed <= last; seed++) found.push(seed);
+  }
+  return found;
+}
+
+/** One of `choices`. */
+export function oneOf<T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((known) => known === text);
+    if (choice === undefined) throw new InvalidArgumentError(`"${text}" is none of ${choices.join(", ")}.`);
+    return choice;
+  };
+}
+
+/** A grid as `8x4`: columns, then rows. */
+export function grid(text: string): { columns: number; rows: number } {
+  const match = /^([1-9]\d{0,3})x([1-9]\d{0,3})$/.exec(text);
+  if (!match) throw new InvalidArgumentError(`"${text}" is no grid; write columns x rows, for example 8x4.`);
+  return { columns: Number(match[1]), rows: Number(match[2]) };
+}
+
+export const kinds = { device: oneOf(["cpu", "cuda"] as const) };

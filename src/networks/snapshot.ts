@@ -1,0 +1,114 @@
+// Network snapshots: G_ema, G and D in one safetensors file that says how to rebuild them.
+
+import { z } from "zod";
+import { UserError } from "../errors.js";
+import type { Module } from "../torch/module.js";
+import { readSafetensors, writeSafetensors } from "../torch/safetensors.js";
+import type { Tensor } from "../torch/tensor.js";
+import type { Generator } from "./network.js";
+import { createGenerator, type NetworkDescription } from "./registry.js";
+import { stylegan2ConfigSchema } from "./stylegan2.js";
+
+const format = "stylegan.ts snapshot 1";
+
+export interface SnapshotInfo {
+  description: NetworkDescription;
+  /** Real images shown until then. */
+  curNimg: number;
+  /** Names of the classes; empty when unconditional. */
+  classNames: string[];
+}
+
+export interface Snapshot extends SnapshotInfo {
+  /** All tensors, under `G_ema.`, `G.` and `D.`; owned by the caller. */
+  tensors: Map<string, Tensor>;
+}
+
+export type NetworkPrefix = "G" | "D" | "G_ema";
+
+/** The tensors of several networks in one dictionary, each under its prefix. They stay the networks' own. */
+export function prefixedState(
+  networks: Readonly<Partial<Record<NetworkPrefix, Module>>>,
+): Map<string, Tensor> {
+  return new Map(
+    Object.entries(networks).flatMap(([prefix, network]) => [...network.stateDict(`${prefix}.`)]),
+  );
+}
+
+/** The entries under `prefix`, without it. */
+export function stateOf(tensors: ReadonlyMap<string, Tensor>, prefix: NetworkPrefix): Map<string, Tensor> {
+  const start = `${prefix}.`;
+  return new Map(
+    [...tensors]
+      .filter(([name]) => name.startsWith(start))
+      .map(([name, tensor]) => [name.slice(start.length), tensor]),
+  );
+}
+
+export function writeSnapshot(
+  file: string,
+  networks: Readonly<Record<NetworkPrefix, Module>>,
+  info: SnapshotInfo,
+): void {
+  const { description, curNimg, classNames } = info;
+  writeSafetensors(file, prefixedState(networks), {
+    format,
+    architecture: description.architecture,
+    config: JSON.stringify(description.config),
+    curNimg: String(curNimg),
+    classNames: JSON.stringify(classNames),
+  });
+}
+
+/** @throws UserError when the file is no snapshot of this program or is damaged */
+export function readSnapshot(file: string): Snapshot {
+  const { tensors, metadata } = readSafetensors(file);
+  try {
+    return { tensors, ...parseInfo(metadata) };
+  } catch {
+    disposeAll(tensors);
+    throw new UserError(
+      `${file} is not a network snapshot of this program; give a network-snapshot-….safetensors of a run`,
+    );
+  }
+}
+
+function parseInfo(metadata: Readonly<Record<string, string>>): SnapshotInfo {
+  const json = (key: string): unknown => JSON.parse(metadata[key] ?? "null");
+  z.literal(format).parse(metadata.format);
+  return {
+    description: {
+      architecture: z.literal("stylegan2").parse(metadata.architecture),
+      config: stylegan2ConfigSchema.parse(json("config")),
+    },
+    curNimg: z.number().parse(json("curNimg")),
+    classNames: z.array(z.string()).parse(json("classNames")),
+  };
+}
+
+/** The generator of a snapshot (its moving average, G_ema), ready to use. */
+export function loadGenerator(file: string): { G: Generator; info: SnapshotInfo } {
+  const { tensors, ...info } = readSnapshot(file);
+  try {
+    const G = createGenerator(info.description);
+    loadInto(G, stateOf(tensors, "G_ema"), file);
+    return { G, info };
+  } finally {
+    disposeAll(tensors);
+  }
+}
+
+/** @throws UserError that names the file and the first entry that does not fit */
+export function loadInto(network: Module, state: ReadonlyMap<string, Tensor>, file: string): void {
+  try {
+    network.loadStateDict(state);
+  } catch (error) {
+    throw new UserError(
+      `${file} does not fit the network: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+export function disposeAll(tensors: ReadonlyMap<string, Tensor>): void {
+  for (const tensor of tensors.values()) if (!tensor.isDisposed) tensor.dispose();
+}

@@ -1,0 +1,156 @@
+// The state of a run: everything that makes a resumed run equal, bit for bit, to one that never stopped.
+
+import { z } from "zod";
+import { UserError } from "../errors.js";
+import { disposeAll, loadInto, prefixedState, readSnapshot, stateOf } from "../networks/snapshot.js";
+import type { Adam } from "../torch/adam.js";
+import { randomState, setRandomState } from "../torch/random.js";
+import { readSafetensors, writeSafetensors } from "../torch/safetensors.js";
+import { type Tensor, tensorFromBytes } from "../torch/tensor.js";
+import { describeNetworks, type Trainer } from "./trainer.js";
+
+const format = "stylegan.ts training state 1";
+
+/** What the loop itself has to remember. */
+const progressSchema = z.strictObject({
+  /** Ticks completed. */
+  tick: z.number().int().nonnegative(),
+  /** Images shown when the present tick began. */
+  tickStartNimg: z.number().int().nonnegative(),
+  /** Seconds of training in all, earlier parts included. */
+  totalSeconds: z.number().nonnegative(),
+  sampler: z.strictObject({ seed: z.number(), epoch: z.number(), position: z.number() }),
+});
+
+export type LoopProgress = z.infer<typeof progressSchema>;
+
+const metadataSchema = z.object({
+  format: z.literal(format),
+  curNimg: z.coerce.number().int(),
+  batchIndex: z.coerce.number().int(),
+  gSteps: z.coerce.number().int(),
+  dSteps: z.coerce.number().int(),
+  statistics: z.string(),
+  progress: z.string(),
+});
+
+const statisticsSchema = z.record(z.string(), z.strictObject({ sum: z.number(), count: z.number() }));
+
+/** Writes the state of `trainer` and of the loop; the file is replaced only when the new one is complete. */
+export function writeTrainingState(file: string, trainer: Trainer, progress: LoopProgress): void {
+  const { G, D, gEma, gOptimizer, dOptimizer, objective, statistics, device } = trainer;
+  const generators = new Map(
+    randomDevices(device).map((name) => {
+      const state = randomState(name);
+      return [`random.${name}`, tensorFromBytes(state, [state.length], "uint8")] as const;
+    }),
+  );
+  const tensors = new Map([
+    ...prefixedState({ G, D, G_ema: gEma }),
+    ...momentsOf("G", gOptimizer),
+    ...momentsOf("D", dOptimizer),
+    ["pl_mean", objective.plMean] as const,
+    ...generators,
+  ]);
+  statistics.collect();
+  try {
+    writeSafetensors(file, tensors, {
+      format,
+      curNimg: String(trainer.curNimg),
+      batchIndex: String(trainer.batchIndex),
+      gSteps: String(gOptimizer.steps),
+      dSteps: String(dOptimizer.steps),
+      statistics: JSON.stringify(statistics.state),
+      progress: JSON.stringify(progress),
+    });
+  } finally {
+    disposeAll(generators);
+  }
+}
+
+/**
+ * Puts `trainer`, built for the same configuration, into the saved state.
+ * @throws UserError when the file is damaged or belongs to another configuration
+ */
+export function readTrainingState(file: string, trainer: Trainer): LoopProgress {
+  const { tensors, metadata } = readSafetensors(file);
+  try {
+    const saved = parseMetadata(file, metadata);
+    const take = (name: string): Tensor => {
+      const tensor = tensors.get(name);
+      if (!tensor) throw new UserError(`${file} is damaged: ${name} is missing`);
+      return tensor;
+    };
+    loadInto(trainer.G, stateOf(tensors, "G"), file);
+    loadInto(trainer.D, stateOf(tensors, "D"), file);
+    loadInto(trainer.gEma, stateOf(tensors, "G_ema"), file);
+    for (const optimizer of ["G", "D"] as const) {
+      for (const [name, moment] of momentsOf(
+        optimizer,
+        trainer[optimizer === "G" ? "gOptimizer" : "dOptimizer"],
+      ))
+        moment.copy_(take(name));
+    }
+    trainer.gOptimizer.steps = saved.gSteps;
+    trainer.dOptimizer.steps = saved.dSteps;
+    trainer.objective.plMean.copy_(take("pl_mean"));
+    trainer.curNimg = saved.curNimg;
+    trainer.batchIndex = saved.batchIndex;
+    trainer.statistics.restore(saved.statistics);
+    for (const device of randomDevices(trainer.device)) {
+      // A run that moves to another kind of device goes on there with that device's own random numbers.
+      const state = tensors.get(`random.${device}`);
+      if (state) setRandomState(device, state.toBytes());
+    }
+    return saved.progress;
+  } finally {
+    disposeAll(tensors);
+  }
+}
+
+/**
+ * Starts `trainer` from the networks of a snapshot, with everything else fresh.
+ * @throws UserError when the snapshot is of another configuration, naming the first difference
+ */
+export function startFromSnapshot(file: string, trainer: Trainer): void {
+  const { tensors, description } = readSnapshot(file);
+  try {
+    const wanted: Record<string, unknown> = describeNetworks(trainer.config).config;
+    for (const [name, value] of Object.entries(description.config)) {
+      // The group of the standard deviation follows the batch and has no weights.
+      if (name !== "mbstdGroupSize" && wanted[name] !== value)
+        throw new UserError(
+          `--resume ${file}: the snapshot has ${name} ${value}, this run ${wanted[name]}; give the options that the snapshot was trained with`,
+        );
+    }
+    loadInto(trainer.G, stateOf(tensors, "G"), file);
+    loadInto(trainer.D, stateOf(tensors, "D"), file);
+    loadInto(trainer.gEma, stateOf(tensors, "G_ema"), file);
+  } finally {
+    disposeAll(tensors);
+  }
+}
+
+function momentsOf(name: string, optimizer: Adam): [string, Tensor][] {
+  return [
+    [`adam.${name}.first`, optimizer.firstMoment],
+    [`adam.${name}.second`, optimizer.secondMoment],
+  ];
+}
+
+function randomDevices(device: string): string[] {
+  return device === "cpu" ? ["cpu"] : ["cpu", device];
+}
+
+function parseMetadata(file: string, metadata: Readonly<Record<string, string>>) {
+  try {
+    const parsed = metadataSchema.parse(metadata);
+    return {
+      ...parsed,
+      statistics: statisticsSchema.parse(JSON.parse(parsed.statistics)),
+      progress: progressSchema.parse(JSON.parse(parsed.progress)),
+    };
+  } catch {
+    throw new UserError(`${file} is damaged or of another version: the run cannot be resumed`);
+  }
+}

@@ -1,0 +1,81 @@
+// What a run would be, without starting it: sizes of the networks, memory, time.
+
+import { classRows } from "../synthesis/latents.js";
+import { noGrad } from "../torch/autograd.js";
+import type { Module } from "../torch/module.js";
+import { randn } from "../torch/random.js";
+import { scope } from "../torch/scope.js";
+import type { Device } from "../torch/tensor.js";
+import type { TrainingConfig } from "./config.js";
+import type { Reals } from "./objective.js";
+import { type PhaseName, Trainer } from "./trainer.js";
+
+export interface PartSize {
+  name: string;
+  parameters: number;
+  buffers: number;
+}
+
+export interface Estimate {
+  /** Layers or blocks of each network, then the network's total. */
+  sizes: PartSize[];
+  /** Seconds of each phase, measured once after a first time that warms up. */
+  phaseSeconds: Partial<Record<PhaseName, number>>;
+  secPerKimg: number;
+  /** Largest resident memory of the process so far, in MB. */
+  peakMemoryMb: number;
+}
+
+/** Builds the networks and runs every phase on random pictures, to measure instead of guess. Writes nothing. */
+export function estimateRun(config: TrainingConfig, device: Device): Estimate {
+  const trainer = new Trainer(config, device);
+  try {
+    const sizes = [...partSizes("G", trainer.G), ...partSizes("D", trainer.D)];
+    const phaseSeconds: Partial<Record<PhaseName, number>> = {};
+    let secPerStep = 0;
+    for (const phase of trainer.phases) {
+      for (const warm of [false, true]) {
+        const start = performance.now();
+        scope(() => trainer.runPhase(phase, randomReals(config, device)));
+        trainer.statistics.collect(); // on a GPU this waits for the phase to end
+        const seconds = (performance.now() - start) / 1000;
+        if (!warm) continue;
+        phaseSeconds[phase.name] = seconds;
+        secPerStep += seconds / phase.interval;
+      }
+    }
+    const peakMemoryMb = Math.round(process.resourceUsage().maxRSS / 1024);
+    return { sizes, phaseSeconds, secPerKimg: (secPerStep / config.batch) * 1000, peakMemoryMb };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+/** A batch of noise in the place of pictures. */
+export function randomReals(config: TrainingConfig, device: Device): Reals {
+  const { resolution, cDim } = config.network;
+  const images = noGrad(() =>
+    randn([config.batch, 3, resolution, resolution], { device }).clamp(-1, 1).contiguous("channelsLast"),
+  );
+  return { images, c: classRows(new Int32Array(config.batch), cDim, device) };
+}
+
+/** Number of elements of each child, two levels deep, and of the whole. */
+function partSizes(name: string, network: Module): PartSize[] {
+  const size = (label: string, module: Module): PartSize => ({
+    name: label,
+    parameters: count(module.parameters()),
+    buffers: count(module.buffers()),
+  });
+  const parts = network.namedChildren().flatMap(([child, module]) => {
+    const blocks = module.namedChildren().filter(([, block]) => block.namedChildren().length > 0);
+    return blocks.length > 0
+      ? blocks.map(([block, part]) => size(`${name}.${child}.${block}`, part))
+      : [size(`${name}.${child}`, module)];
+  });
+  return [...parts, size(name, network)];
+}
+
+function count(tensors: readonly { numel: number }[]): number {
+  return tensors.reduce((sum, { numel }) => sum + numel, 0);
+}

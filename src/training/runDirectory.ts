@@ -1,0 +1,150 @@
+// The folder of a run: what is in it, and how it is written so that a crash leaves nothing torn.
+
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { writeError, writeFileAtomically } from "../atomicFile.js";
+import { UserError } from "../errors.js";
+import { type TrainingConfig, trainingConfigSchema } from "./config.js";
+
+export class RunDirectory {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** A new folder `00000-<name>` below `outdir`, with the next free number. */
+  static create(outdir: string, name: string): RunDirectory {
+    try {
+      mkdirSync(outdir, { recursive: true });
+      for (;;) {
+        const numbers = readdirSync(outdir).map((entry) => Number(/^(\d+)-/.exec(entry)?.[1] ?? -1));
+        const next = Math.max(-1, ...numbers) + 1;
+        const path = join(outdir, `${String(next).padStart(5, "0")}-${name}`);
+        try {
+          mkdirSync(path);
+          return new RunDirectory(path);
+        } catch (error) {
+          // Another run may have taken the number just now.
+          if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        }
+      }
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      throw new UserError(`--outdir ${outdir}: no run can be created there (${code}); choose another folder`);
+    }
+  }
+
+  /** An existing run. @throws UserError when the folder is not one */
+  static open(path: string): RunDirectory {
+    const run = new RunDirectory(path);
+    if (!existsSync(path)) throw new UserError(`--resume ${path}: no such file or folder`);
+    if (!existsSync(run.optionsFile))
+      throw new UserError(`--resume ${path}: not the folder of a run (it has no training_options.json)`);
+    if (!existsSync(run.stateFile))
+      throw new UserError(`--resume ${path}: the run ended before its first snapshot; start it again`);
+    run.#removeTemporaryFiles();
+    return run;
+  }
+
+  get optionsFile(): string {
+    return join(this.path, "training_options.json");
+  }
+
+  get stateFile(): string {
+    return join(this.path, "training-state.safetensors");
+  }
+
+  get logFile(): string {
+    return join(this.path, "log.txt");
+  }
+
+  get statsFile(): string {
+    return join(this.path, "stats.jsonl");
+  }
+
+  imageFile(name: string): string {
+    return join(this.path, `${name}.png`);
+  }
+
+  fakesFile(curNimg: number): string {
+    return this.imageFile(`fakes${kimgLabel(curNimg)}`);
+  }
+
+  snapshotFile(curNimg: number): string {
+    return join(this.path, `network-snapshot-${kimgLabel(curNimg)}.safetensors`);
+  }
+
+  writeOptions(config: TrainingConfig): void {
+    writeFileAtomically(this.optionsFile, `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /** @throws UserError when the file is damaged or from another version */
+  readOptions(): TrainingConfig {
+    try {
+      return trainingConfigSchema.parse(JSON.parse(readFileSync(this.optionsFile, "utf8")));
+    } catch {
+      throw new UserError(`${this.optionsFile} is damaged or of another version: the run cannot be resumed`);
+    }
+  }
+
+  log(line: string): void {
+    append(this.logFile, line);
+  }
+
+  /** One line of statistics. `nimg` tells a resume which lines come after the state it starts from. */
+  appendStats(record: Readonly<Record<string, number>> & { nimg: number }): void {
+    append(this.statsFile, JSON.stringify(record));
+  }
+
+  /** Drops the statistics of images after `curNimg`, and a last line that was cut short. */
+  truncateStats(curNimg: number): void {
+    if (!existsSync(this.statsFile)) return;
+    const kept = readFileSync(this.statsFile, "utf8")
+      .split("\n")
+      .filter((line) => {
+        try {
+          return (JSON.parse(line) as { nimg: number }).nimg <= curNimg;
+        } catch {
+          return false;
+        }
+      });
+    writeFileAtomically(this.statsFile, kept.map((line) => `${line}\n`).join(""));
+  }
+
+  /** What a crash in the middle of a write leaves behind. */
+  #removeTemporaryFiles(): void {
+    for (const entry of readdirSync(this.path)) {
+      if (/^\..*\.tmp$/.test(entry)) rmSync(join(this.path, entry), { force: true });
+    }
+  }
+}
+
+function append(file: string, line: string): void {
+  try {
+    appendFileSync(file, `${line}\n`);
+  } catch (error) {
+    throw writeError(file, error);
+  }
+}
+
+/** Thousands of images as in file names: 000200. */
+function kimgLabel(curNimg: number): string {
+  return String(Math.floor(curNimg / 1000)).padStart(6, "0");
+}
+
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** `path` itself, or the latest network snapshot in it when it is a folder. */
+export function latestSnapshot(path: string): string {
+  if (!isDirectory(path)) return path;
+  const snapshots = readdirSync(path).filter((entry) => /^network-snapshot-\d+\.safetensors$/.test(entry));
+  const [latest] = snapshots.sort().reverse();
+  if (latest === undefined)
+    throw new UserError(
+      `--network ${path}: no network snapshot in this folder; give a run's folder or a snapshot file`,
+    );
+  return join(path, latest);
+}
