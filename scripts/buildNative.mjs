@@ -36,6 +36,8 @@ export function compileFlags(torch) {
   return [
     `-std=${torch.standard}`,
     "-O2",
+    // As libtorch itself is built: some of its classes have other members in debug builds.
+    "-DNDEBUG",
     "-fPIC",
     "-fvisibility=hidden",
     "-Wall",

@@ -1,9 +1,8 @@
 // Operators that are functions rather than methods: convolutions, resizing, combination, activations.
 
-import { op, opMany } from "./dispatch.js";
+import { type Argument, op, opInPlace, opMany } from "./dispatch.js";
 import type { DType } from "./dtype.js";
 import { dtypes } from "./dtype.js";
-import { native } from "./native.js";
 import { type Device, type MemoryFormat, type Shape, Tensor, wrapAll } from "./tensor.js";
 
 const ops = {
@@ -21,8 +20,11 @@ const ops = {
   indexSelect: op("index_select"),
   oneHot: op("one_hot"),
   empty: op("empty", "memory_format"),
+  emptyStrided: op("empty_strided"),
   zeros: op("zeros"),
   ones: op("ones"),
+  normal_: opInPlace("normal_"),
+  expand: op("expand"),
 };
 
 // ---- creation ----
@@ -39,6 +41,14 @@ export function empty(shape: Shape, options: CreationOptions & { memoryFormat?: 
   const { dtype = "float32", device = "cpu", memoryFormat } = options;
   const format = memoryFormat === "channelsLast" ? channelsLastCode : undefined;
   return new Tensor(ops.empty(shape, dtypes[dtype].code, null, device, null, format));
+}
+
+/** A tensor of N(0, 1) whose elements lie in memory by `strides`; stride 0 repeats along a dimension. */
+export function randnStrided(shape: Shape, strides: Shape): Tensor {
+  const stored = shape.map((size, i) => (strides[i] === 0 ? 1 : size));
+  const values = new Tensor(ops.emptyStrided(stored, strides, dtypes.float32.code));
+  ops.normal_(values, 0, 1);
+  return new Tensor(ops.expand(values, shape));
 }
 
 export function zeros(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
@@ -162,7 +172,15 @@ export function softplus(x: Tensor): Tensor {
   return new Tensor(ops.softplus(x));
 }
 
-/** Bytes per address: where two tensors start equal, they share memory. */
-export function dataPointer(x: Tensor): number {
-  return native.dataPointer(x.handle);
+// ---- replay ----
+
+/** Calls an operator with raw arguments, for a benchmark that repeats recorded calls. Frees the results. */
+export function replay(operator: "_convolution" | "convolution_backward", args: readonly Argument[]): void {
+  const results = replayable[operator](...args);
+  for (const result of [results].flat()) if (result !== 0) new Tensor(result).dispose();
 }
+
+const replayable = {
+  _convolution: op("_convolution"),
+  convolution_backward: opMany("convolution_backward"),
+};

@@ -116,7 +116,7 @@ export const presets = {
       plWeight: 0,
       styleMixing: 0,
       emaKimg: 1,
-      kimg: 22,
+      kimg: 40,
       tickKimg: 1,
       snapshotTicks: 4,
     }),

@@ -1,0 +1,112 @@
+// The convolutions of a phase, recorded as it runs and repeated on their own: what training is bound by.
+
+import { noGrad } from "../src/torch/autograd.js";
+import { randnStrided, replay } from "../src/torch/ops.js";
+import { type RecordedCall, startRecording, stopRecording, type TensorLayout } from "../src/torch/runtime.js";
+import { Tensor } from "../src/torch/tensor.js";
+import { median } from "./statistics.js";
+
+const operators = ["aten::_convolution", "aten::convolution_backward"];
+
+/** Where the arguments stand that matter here: convolution_backward has the output's gradient first. */
+const positions = {
+  "aten::_convolution": { input: 0, weight: 1, transposed: 6, groups: 8 },
+  "aten::convolution_backward": { input: 1, weight: 2, transposed: 7, groups: 9 },
+} as const;
+
+const outputMask = 10;
+
+/** Calls that are alike, and how often they came. */
+export interface ConvolutionCall {
+  call: RecordedCall;
+  count: number;
+}
+
+/**
+ * Runs `body` and returns the learned convolutions in it, forward and backward. The depthwise filters of up and
+ * down sampling are left out: they are part of what is not bound by convolutions.
+ */
+export function recordConvolutions(body: () => void): ConvolutionCall[] {
+  startRecording(operators);
+  let calls: RecordedCall[];
+  try {
+    body();
+  } finally {
+    calls = stopRecording();
+  }
+  const byText = new Map<string, ConvolutionCall>();
+  for (const call of calls) {
+    const { groups } = positions[call.operator as keyof typeof positions];
+    if (call.args[groups] !== 1) continue;
+    const text = JSON.stringify(call);
+    const known = byText.get(text);
+    if (known) known.count += 1;
+    else byText.set(text, { call, count: 1 });
+  }
+  return [...byText.values()];
+}
+
+/** Seconds that the calls take on their own, on random numbers in the same shapes and layouts. */
+export function replaySeconds(calls: readonly ConvolutionCall[], repeats: number): number {
+  let total = 0;
+  for (const { call, count } of calls) {
+    total += count * noGrad(() => medianSeconds(call, repeats));
+  }
+  return total;
+}
+
+function medianSeconds(call: RecordedCall, repeats: number): number {
+  const args = call.args.map((arg) => (isLayout(arg) ? randnStrided(arg.shape, arg.strides) : arg));
+  const operator = call.operator === "aten::_convolution" ? "_convolution" : "convolution_backward";
+  replay(operator, args);
+  const times = Array.from({ length: repeats }, () => {
+    const start = performance.now();
+    replay(operator, args);
+    return (performance.now() - start) / 1000;
+  });
+  for (const arg of args) if (arg instanceof Tensor) arg.dispose();
+  return median(times);
+}
+
+/** Floating-point operations of the calls: two for each product of an input and a weight. */
+export function flops(calls: readonly ConvolutionCall[]): number {
+  let total = 0;
+  for (const { call, count } of calls) {
+    const { input, weight, transposed } = positions[call.operator as keyof typeof positions];
+    const [n, , h, w] = layout(call, input).shape as [number, number, number, number];
+    const weightElements = layout(call, weight).shape.reduce((product, size) => product * size, 1);
+    const backward = call.operator === "aten::convolution_backward";
+    // Each weight meets each pixel of the smaller side: the output, or the input where the convolution is transposed.
+    const pixels = call.args[transposed] === true ? h * w : outputPixels(call, backward);
+    const mask = call.args[outputMask];
+    const passes = backward && Array.isArray(mask) ? mask.slice(0, 2).filter(Boolean).length : 1;
+    total += count * passes * 2 * n * pixels * weightElements;
+  }
+  return total;
+}
+
+function outputPixels(call: RecordedCall, backward: boolean): number {
+  if (backward) {
+    const [, , h, w] = layout(call, 0).shape as [number, number, number, number];
+    return h * w;
+  }
+  const [, , h, w] = layout(call, 0).shape as [number, number, number, number];
+  const [, , kH, kW] = layout(call, 1).shape as [number, number, number, number];
+  const [stride, padding, dilation] = call.args.slice(3, 6) as [number[], number[], number[]];
+  const side = (size: number, kernel: number, axis: number) => {
+    const span = (dilation[axis] as number) * (kernel - 1) + 1;
+    return Math.floor((size + 2 * (padding[axis] as number) - span) / (stride[axis] as number)) + 1;
+  };
+  return side(h, kH, 0) * side(w, kW, 1);
+}
+
+function isLayout(arg: RecordedCall["args"][number]): arg is TensorLayout {
+  return typeof arg === "object" && arg !== null && "shape" in arg;
+}
+
+function layout(call: RecordedCall, position: number): TensorLayout {
+  const arg = call.args[position];
+  if (arg === undefined || !isLayout(arg))
+    throw new Error(`${call.operator}: argument ${position} is no tensor`);
+  return arg;
+}

@@ -1,0 +1,104 @@
+// npm run bench: seconds of each training phase, and how much of them the convolutions take on their own.
+
+import { Command, Option } from "commander";
+import { integerFrom, numberFrom } from "../src/cli/values.js";
+import { manualSeed } from "../src/torch/random.js";
+import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
+import { scope } from "../src/torch/scope.js";
+import { resolveConfig, type TrainingOverrides } from "../src/training/config.js";
+import { randomReals } from "../src/training/dryRun.js";
+import { type PhaseName, Trainer } from "../src/training/trainer.js";
+import { type ConvolutionCall, flops, recordConvolutions, replaySeconds } from "./convolutions.js";
+import { median } from "./statistics.js";
+
+interface BenchOptions extends TrainingOverrides {
+  resolution: number;
+  threads?: number;
+  repeats: number;
+  json: boolean;
+}
+
+const integer = (flags: string, text: string) => new Option(flags, text).argParser(integerFrom(1));
+const options = new Command("bench")
+  .description("Times the phases of a training step on random data.")
+  .addOption(integer("--resolution <pixels>", "side of the pictures").default(64))
+  .addOption(integer("--batch <n>", "pictures per step"))
+  .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …"))
+  .addOption(integer("--channel-max <n>", "… but at most n"))
+  .addOption(integer("--mapping-layers <n>", "layers of the mapping network"))
+  .addOption(
+    new Option("--pl-weight <x>", "weight of the path length regularization").argParser(numberFrom(0)),
+  )
+  .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)"))
+  .addOption(integer("--repeats <n>", "measured runs of each phase").default(7))
+  .option("--json", "one line of JSON", false)
+  .parse()
+  .opts<BenchOptions>();
+
+interface PhaseTiming {
+  name: PhaseName;
+  interval: number;
+  seconds: number;
+  convSeconds: number;
+  calls: ConvolutionCall[];
+}
+
+setThreads(options.threads);
+manualSeed(0);
+const { resolution, threads: _threads, repeats, json, ...overrides } = options;
+const facts = {
+  ...{ resolution, source: "random", background: "white", conditional: false },
+  ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
+};
+const config = resolveConfig("stylegan2", facts, overrides);
+const trainer = new Trainer(config);
+
+const timings = trainer.phases.map((phase): PhaseTiming => {
+  const run = () => scope(() => trainer.runPhase(phase, randomReals(config, "cpu")));
+  const timed = () => {
+    const start = performance.now();
+    run();
+    return (performance.now() - start) / 1000;
+  };
+  timed();
+  const calls = recordConvolutions(run);
+  // Phase and convolutions in turn, so that a change in the machine's speed meets both.
+  const half = Math.ceil(repeats / 2);
+  const before = Array.from({ length: half }, timed);
+  const convSeconds = replaySeconds(calls, 5);
+  const seconds = median([...before, ...Array.from({ length: repeats - half }, timed)]);
+  return { name: phase.name, interval: phase.interval, seconds, convSeconds, calls };
+});
+
+// One cycle is a step with its share of the lazy regularization.
+const perCycle = (value: (timing: PhaseTiming) => number) =>
+  timings.reduce((sum, timing) => sum + value(timing) / timing.interval, 0);
+const cycleSeconds = perCycle((timing) => timing.seconds);
+const convSeconds = perCycle((timing) => timing.convSeconds);
+const convFlops = perCycle((timing) => flops(timing.calls));
+const named = (value: (timing: PhaseTiming) => number) =>
+  Object.fromEntries(timings.map((timing) => [timing.name, Number(value(timing).toPrecision(4))]));
+const result = {
+  ...{ resolution, batch: config.batch, channelBase: config.network.channelBase },
+  ...{ channelMax: config.network.channelMax, mappingLayers: config.network.mappingLayers },
+  ...{ threads: threads(), torch: torchVersion() },
+  seconds: named((timing) => timing.seconds),
+  convSeconds: named((timing) => timing.convSeconds),
+  imgPerSec: Number((config.batch / cycleSeconds).toPrecision(4)),
+  peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
+  convGflops: Number((convFlops / convSeconds / 1e9).toPrecision(4)),
+  convBound: Number((convSeconds / cycleSeconds).toPrecision(3)),
+};
+trainer.dispose();
+
+if (json) {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+} else {
+  for (const { name, interval, seconds, convSeconds: conv } of timings)
+    process.stdout.write(
+      `${name.padEnd(6)} ${seconds.toFixed(3)} s  convolutions ${conv.toFixed(3)} s  (every ${interval} steps)\n`,
+    );
+  process.stdout.write(
+    `${result.imgPerSec} img/s  convBound ${result.convBound}  convolutions at ${result.convGflops} GFLOP/s  peak memory ${result.peakMemoryMb} MB\n`,
+  );
+}
