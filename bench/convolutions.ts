@@ -1,10 +1,8 @@
 // The convolutions of a phase, recorded as it runs and repeated on their own: what training is bound by.
 
 import { noGrad } from "../src/torch/autograd.js";
-import { randnStrided, replay } from "../src/torch/ops.js";
+import { onesStrided, replay } from "../src/torch/ops.js";
 import { type RecordedCall, startRecording, stopRecording, type TensorLayout } from "../src/torch/runtime.js";
-import { Tensor } from "../src/torch/tensor.js";
-import { median } from "./statistics.js";
 
 const operators = ["aten::_convolution", "aten::convolution_backward"];
 
@@ -46,26 +44,18 @@ export function recordConvolutions(body: () => void): ConvolutionCall[] {
   return [...byText.values()];
 }
 
-/** Seconds that the calls take on their own, on random numbers in the same shapes and layouts. */
-export function replaySeconds(calls: readonly ConvolutionCall[], repeats: number): number {
-  let total = 0;
-  for (const { call, count } of calls) {
-    total += count * noGrad(() => medianSeconds(call, repeats));
-  }
-  return total;
+/** Seconds that the calls take on their own, each warmed up once, in the shapes and layouts that they were recorded in. */
+export function replaySeconds(calls: readonly ConvolutionCall[]): number {
+  return calls.reduce((total, { call, count }) => total + count * noGrad(() => secondsOf(call)), 0);
 }
 
-function medianSeconds(call: RecordedCall, repeats: number): number {
-  const args = call.args.map((arg) => (isLayout(arg) ? randnStrided(arg.shape, arg.strides) : arg));
+function secondsOf(call: RecordedCall): number {
+  const args = call.args.map((arg) => (isLayout(arg) ? onesStrided(arg.shape, arg.strides) : arg));
   const operator = call.operator === "aten::_convolution" ? "_convolution" : "convolution_backward";
   replay(operator, args);
-  const times = Array.from({ length: repeats }, () => {
-    const start = performance.now();
-    replay(operator, args);
-    return (performance.now() - start) / 1000;
-  });
-  for (const arg of args) if (arg instanceof Tensor) arg.dispose();
-  return median(times);
+  const start = performance.now();
+  replay(operator, args);
+  return (performance.now() - start) / 1000;
 }
 
 /** Floating-point operations of the calls: two for each product of an input and a weight. */

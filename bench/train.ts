@@ -53,21 +53,29 @@ const facts = {
 const config = resolveConfig("stylegan2", facts, overrides);
 const trainer = new Trainer(config);
 
-const timings = trainer.phases.map((phase): PhaseTiming => {
-  const run = () => scope(() => trainer.runPhase(phase, randomReals(config, "cpu")));
-  const timed = () => {
-    const start = performance.now();
-    run();
-    return (performance.now() - start) / 1000;
-  };
-  timed();
-  const calls = recordConvolutions(run);
+const runPhase = (phase: (typeof trainer.phases)[number]) =>
+  scope(() => trainer.runPhase(phase, randomReals(config, "cpu")));
+const warm = trainer.phases.map((phase) => {
+  runPhase(phase);
+  return { phase, calls: recordConvolutions(() => runPhase(phase)) };
+});
+const peakMemoryMb = Math.round(process.resourceUsage().maxRSS / 1024);
+
+const timings = warm.map(({ phase, calls }): PhaseTiming => {
   // Phase and convolutions in turn, so that a change in the machine's speed meets both.
-  const half = Math.ceil(repeats / 2);
-  const before = Array.from({ length: half }, timed);
-  const convSeconds = replaySeconds(calls, 5);
-  const seconds = median([...before, ...Array.from({ length: repeats - half }, timed)]);
-  return { name: phase.name, interval: phase.interval, seconds, convSeconds, calls };
+  const rounds = Array.from({ length: repeats }, () => {
+    const start = performance.now();
+    runPhase(phase);
+    const seconds = (performance.now() - start) / 1000;
+    return { seconds, convSeconds: replaySeconds(calls) };
+  });
+  return {
+    name: phase.name,
+    interval: phase.interval,
+    seconds: median(rounds.map((round) => round.seconds)),
+    convSeconds: median(rounds.map((round) => round.convSeconds)),
+    calls,
+  };
 });
 
 // One cycle is a step with its share of the lazy regularization.
@@ -85,7 +93,7 @@ const result = {
   seconds: named((timing) => timing.seconds),
   convSeconds: named((timing) => timing.convSeconds),
   imgPerSec: Number((config.batch / cycleSeconds).toPrecision(4)),
-  peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
+  peakMemoryMb,
   convGflops: Number((convFlops / convSeconds / 1e9).toPrecision(4)),
   convBound: Number((convSeconds / cycleSeconds).toPrecision(3)),
 };

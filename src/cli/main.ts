@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.js";
-import { packageRoot } from "../torch/native.js";
+import { packageRoot } from "../packageRoot.js";
 import { warnAboutSlowBlas } from "../torch/runtime.js";
 import { addGenerate } from "./generate.js";
 import { addTrain } from "./train.js";
@@ -19,13 +19,25 @@ async function main(args: readonly string[]): Promise<void> {
   const program = new Command("stylegan")
     .description("The StyleGAN family: train on your own pictures, generate, explore.")
     .version(version)
-    .showHelpAfterError("(--help shows what there is)")
     .exitOverride();
   addTrain(program);
   addGenerate(program);
-  for (const command of program.commands) command.exitOverride();
+  for (const command of program.commands) {
+    const help = `see stylegan ${command.name()} --help`;
+    command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, help)) });
+  }
+  program.configureOutput({ outputError: (text, write) => write(oneLine(text, "see stylegan --help")) });
   program.hook("preAction", warnAboutSlowBlas);
   await program.parseAsync(args);
+}
+
+/** Commander's message on one line, as all errors of the program. */
+function oneLine(text: string, help: string): string {
+  const message = text
+    .replace(/^error: /, "")
+    .trim()
+    .replace(/\s*\n\s*/g, " ");
+  return `stylegan: ${message} (${help})\n`;
 }
 
 main(process.argv).catch((error: unknown) => {

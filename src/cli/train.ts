@@ -1,5 +1,6 @@
 // stylegan train
 
+import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
@@ -25,14 +26,14 @@ interface TrainOptions extends TrainingOverrides {
   outdir: string;
   cfg: string;
   resolution?: number;
-  mirror: boolean;
-  cond: boolean;
+  mirror?: boolean;
+  cond?: boolean;
   subset?: number;
   background: string;
   resume?: string;
   device: "cpu" | "cuda";
   threads?: number;
-  dryRun: boolean;
+  dryRun?: boolean;
 }
 
 const example = `
@@ -78,8 +79,8 @@ export function addTrain(program: Command): void {
       number("--kimg <n>", "length of the run in thousands of pictures, earlier parts included", 0, true),
     )
     .addOption(number("--gamma <x>", "weight of the R1 regularization; 0 turns it off", 0))
-    .option("--mirror", "show every picture flipped left-right as well", false)
-    .option("--cond", "learn classes: from dataset.json, subfolders or emoji groups", false)
+    .option("--mirror", "show every picture flipped left-right as well")
+    .option("--cond", "learn classes: from dataset.json, subfolders or emoji groups")
     .addOption(integer("--subset <n>", "use only n pictures, chosen at random", 1))
     .option("--background <colour>", "colour under transparent pixels", "white")
     .addOption(integer("--seed <n>", "start of all random numbers (default: 0)", 0))
@@ -99,7 +100,7 @@ export function addTrain(program: Command): void {
     )
     .addOption(new Option("--device <name>", "cpu or cuda").argParser(kinds.device).default("cpu"))
     .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)", 1))
-    .option("--dry-run", "print configuration, parameters, memory and time; write nothing", false)
+    .option("--dry-run", "print configuration, parameters, memory and time; write nothing")
     .addHelpText("after", example)
     .action(async (options: TrainOptions, command: Command) => {
       setThreads(options.threads);
@@ -112,12 +113,12 @@ export function addTrain(program: Command): void {
 }
 
 async function startRun(options: TrainOptions): Promise<void> {
+  if (options.resume !== undefined) checkSnapshotPath(options.resume);
   if (options.data === undefined)
     throw new UserError("--data is missing: give a folder, a zip or emoji, for example --data emoji:smileys");
   presetNamed(options.cfg);
-  if (options.resume !== undefined) checkSnapshotPath(options.resume);
-  const { conditional, ...request } = { ...dataRequest(options), conditional: options.cond };
-  const dataset = await open({ ...request, conditional });
+  const conditional = options.cond ?? false;
+  const dataset = await open({ ...dataRequest(options), conditional });
   try {
     const facts: DatasetFacts = {
       resolution: dataset.resolution,
@@ -125,7 +126,7 @@ async function startRun(options: TrainOptions): Promise<void> {
       background: options.background,
       conditional,
       subset: options.subset ?? null,
-      mirror: options.mirror,
+      mirror: options.mirror ?? false,
       fingerprint: dataset.fingerprint,
       classNames: [...dataset.classNames],
     };
@@ -188,10 +189,14 @@ async function runTraining(
   );
   const stop = watchSignals(reporter.message);
   try {
-    const complete = await train({ ...options, reporter, shouldStop: () => stop.signal !== undefined });
+    const { complete, curNimg } = await train({
+      ...options,
+      reporter,
+      shouldStop: () => stop.signal !== undefined,
+    });
     const folder = run.path;
     if (complete) {
-      reporter.message(`\nDone. The last grid of fakes and the network are in ${folder}. What next:`);
+      reporter.message(`\nDone. Look at ${run.fakesFile(curNimg)}, beside reals.png. What next:`);
       reporter.message(
         `  more pictures:  npm run stylegan -- generate --network ${folder} --seeds 0-15 --outdir out`,
       );
@@ -288,6 +293,7 @@ function checkBatch(dataset: Dataset, batch: number): void {
 }
 
 function checkSnapshotPath(path: string): void {
+  if (!existsSync(path)) throw new UserError(`--resume ${path}: no such file or folder`);
   if (path.endsWith("training-state.safetensors"))
     throw new UserError(
       "--resume takes a run's folder (exact) or a network-snapshot file, not the state file itself",

@@ -94,7 +94,9 @@ async function openSource(source: string): Promise<ImageSource> {
   if (source.startsWith("emoji:")) return openEmoji(source.slice("emoji:".length));
   const stats = await stat(source).catch((error: unknown) => {
     throw new UserError(
-      `cannot open ${source} (${reasonOf(error)}): give a folder of images, a zip, or "emoji"`,
+      (error as NodeJS.ErrnoException).code === "ENOENT"
+        ? `there is no ${source}: give a folder of images, a zip, or "emoji"`
+        : `cannot open ${source} (${reasonOf(error)}): give a folder of images, a zip, or "emoji"`,
     );
   });
   return stats.isDirectory() ? openFolder(source) : openZip(source);

@@ -105,17 +105,16 @@ class SynthesisLayer extends Module {
     });
   }
 
-  /** gain · (noise + bias): [1 or N, O, H, W], or [1, O, 1, 1] without noise. */
+  /** gain · (noise + bias): [1 or N, O, H, W] in channels-last layout, or [1, O, 1, 1] without noise. */
   #shift(n: number, noiseMode: NoiseMode, gain: number): Tensor {
     const { outChannels, resolution } = this.#options;
-    const bias = this.#bias.mul(gain).reshape([1, outChannels, 1, 1]);
-    if (noiseMode === "none") return bias;
+    const bias = this.#bias.mul(gain);
+    if (noiseMode === "none") return bias.reshape([1, outChannels, 1, 1]);
     const noise =
       noiseMode === "random"
-        ? randn([n, 1, resolution, resolution], { device: this.#bias.device, dtype: this.#bias.dtype })
-        : this.#noiseConst.reshape([1, 1, resolution, resolution]);
-    // The sum broadcasts to [N, O, H, W]; in channels-last layout it must not be left to chance.
-    return noise.mul(this.#noiseStrength.mul(gain)).add(bias).contiguous("channelsLast");
+        ? randn([n, resolution, resolution, 1], { device: bias.device, dtype: bias.dtype })
+        : this.#noiseConst.reshape([1, resolution, resolution, 1]);
+    return noise.mul(this.#noiseStrength.mul(gain)).add(bias).permute([0, 3, 1, 2]);
   }
 }
 

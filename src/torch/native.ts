@@ -2,9 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { UserError } from "../errors.js";
+import { packageRoot } from "../packageRoot.js";
 
 /** A tensor's slot in the addon's table; 0 stands for no tensor. */
 export type Handle = number;
@@ -57,17 +57,6 @@ interface Addon {
   buildConfiguration(): string;
   startRecording(operators: readonly string[]): void;
   stopRecording(): string;
-}
-
-/** The folder of package.json: the sources run from `src/`, the built program from `dist/src/`. */
-export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error("package.json not found above the program's own files");
-    folder = parent;
-  }
-  return folder;
 }
 
 function load(): Addon {

@@ -1,6 +1,6 @@
 // Operators that are functions rather than methods: convolutions, resizing, combination, activations.
 
-import { type Argument, op, opInPlace, opMany } from "./dispatch.js";
+import { type Argument, op, opMany } from "./dispatch.js";
 import type { DType } from "./dtype.js";
 import { dtypes } from "./dtype.js";
 import { type Device, type MemoryFormat, type Shape, Tensor, wrapAll } from "./tensor.js";
@@ -23,7 +23,6 @@ const ops = {
   emptyStrided: op("empty_strided"),
   zeros: op("zeros"),
   ones: op("ones"),
-  normal_: opInPlace("normal_"),
   expand: op("expand"),
 };
 
@@ -43,11 +42,11 @@ export function empty(shape: Shape, options: CreationOptions & { memoryFormat?: 
   return new Tensor(ops.empty(shape, dtypes[dtype].code, null, device, null, format));
 }
 
-/** A tensor of N(0, 1) whose elements lie in memory by `strides`; stride 0 repeats along a dimension. */
-export function randnStrided(shape: Shape, strides: Shape): Tensor {
+/** Ones that lie in memory by `strides`; stride 0 repeats along a dimension. */
+export function onesStrided(shape: Shape, strides: Shape): Tensor {
   const stored = shape.map((size, i) => (strides[i] === 0 ? 1 : size));
   const values = new Tensor(ops.emptyStrided(stored, strides, dtypes.float32.code));
-  ops.normal_(values, 0, 1);
+  values.fill_(1);
   return new Tensor(ops.expand(values, shape));
 }
 

@@ -169,7 +169,10 @@ export function defaultBatch(cfg: string, resolution: number): number {
   return presetNamed(cfg).batch(resolution);
 }
 
-/** The full configuration of a run: preset, then the user's choices. */
+/**
+ * The full configuration of a run: preset, then the user's choices.
+ * @throws UserError that names an option whose value makes no sense
+ */
 export function resolveConfig(
   cfg: string,
   facts: DatasetFacts,
@@ -192,7 +195,7 @@ export function resolveConfig(
     convClamp: 256, // ADA
     mbstdGroupSize: largestDivisor(batch, 4), // ProGAN: 4
   };
-  return {
+  const config: TrainingConfig = {
     cfg,
     data,
     network,
@@ -207,6 +210,10 @@ export function resolveConfig(
     tickKimg: values.tickKimg,
     snapshotTicks: values.snapshotTicks,
   };
+  const checked = trainingConfigSchema.safeParse(config);
+  if (checked.success) return checked.data;
+  const [issue] = checked.error.issues;
+  throw new UserError(`the option ${issue?.path.join(".")} has no valid value: ${issue?.message}`);
 }
 
 /** The largest number up to `limit` that divides `n`: groups must fill the batch. */

@@ -56,10 +56,10 @@ export interface TrainOptions {
 
 /**
  * Trains until `config.kimg` or until `shouldStop`; both end with a snapshot.
- * @returns whether the run is complete
+ * @returns the images shown in all, and whether the run is complete
  * @throws DivergenceError when a loss is not finite any more; the last snapshot stays
  */
-export async function train(options: TrainOptions): Promise<boolean> {
+export async function train(options: TrainOptions): Promise<{ curNimg: number; complete: boolean }> {
   const { config, dataset, run, device, shouldStop, reporter } = options;
   const totalNimg = Math.round(config.kimg * 1000);
 
@@ -140,7 +140,7 @@ export async function train(options: TrainOptions): Promise<boolean> {
       partStartNimg = trainer.curNimg;
     }
     if (trainer.curNimg !== lastSavedNimg) await save();
-    return trainer.curNimg >= totalNimg;
+    return { curNimg: trainer.curNimg, complete: trainer.curNimg >= totalNimg };
   } finally {
     trainer.dispose();
   }

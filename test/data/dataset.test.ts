@@ -346,7 +346,7 @@ describe("bad input", () => {
     await expectUserError({}, /holds no image/);
     await workspace.write("x.png", "x");
     await expectUserError({}, /holds no image .*x\.png/);
-    await expectUserError({ source: workspace.path("nowhere") }, /cannot open .*nowhere.*give a folder/);
+    await expectUserError({ source: workspace.path("nowhere") }, /there is no .*nowhere.*give a folder/);
     for (const resolution of [0, 2, 48, 63.5, -8, Number.NaN]) {
       await expectUserError({ resolution }, /power of two/);
     }
