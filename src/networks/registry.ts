@@ -1,5 +1,6 @@
 // From the description of a pair of networks to the networks.
 
+import { scope } from "../torch/scope.js";
 import type { Discriminator, Generator } from "./network.js";
 import { type StyleGan2Config, StyleGan2Discriminator, StyleGan2Generator } from "./stylegan2.js";
 
@@ -11,10 +12,10 @@ export interface NetworkDescription {
 
 /** A generator with fresh weights from libtorch's random generator. */
 export function createGenerator({ config }: NetworkDescription): Generator {
-  return new StyleGan2Generator(config);
+  return scope(() => new StyleGan2Generator(config));
 }
 
 /** A discriminator with fresh weights from libtorch's random generator. */
 export function createDiscriminator({ config }: NetworkDescription): Discriminator {
-  return new StyleGan2Discriminator(config);
+  return scope(() => new StyleGan2Discriminator(config));
 }

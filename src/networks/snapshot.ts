@@ -91,7 +91,12 @@ export function loadGenerator(file: string): { G: Generator; info: SnapshotInfo 
   const { tensors, ...info } = readSnapshot(file);
   try {
     const G = createGenerator(info.description);
-    loadInto(G, stateOf(tensors, "G_ema"), file);
+    try {
+      loadInto(G, stateOf(tensors, "G_ema"), file);
+    } catch (error) {
+      G.dispose();
+      throw error;
+    }
     return { G, info };
   } finally {
     disposeAll(tensors);

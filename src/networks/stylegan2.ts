@@ -18,22 +18,30 @@ import type { Tensor } from "../torch/tensor.js";
 import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
 import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
 
-/** What shapes a StyleGAN2; everything that rebuilds its two networks. */
+/**
+ * What shapes a StyleGAN2; everything that rebuilds its two networks. The upper bounds are far beyond any
+ * published network: they keep a damaged file from asking for all memory.
+ */
 export const stylegan2ConfigSchema = z.strictObject({
   /** A power of two from 8 on. */
   resolution: z
     .number()
     .int()
     .min(8)
+    .max(4096)
     .refine((resolution) => Number.isInteger(Math.log2(resolution)), "not a power of two"),
-  zDim: z.number().int().positive(),
-  wDim: z.number().int().positive(),
+  zDim: z.number().int().min(1).max(8192),
+  wDim: z.number().int().min(1).max(8192),
   /** Number of classes; 0 for an unconditional network. */
-  cDim: z.number().int().nonnegative(),
+  cDim: z.number().int().min(0).max(100_000),
   /** Channels at resolution r are min(channelBase / r, channelMax). */
-  channelBase: z.number().int().positive(),
-  channelMax: z.number().int().positive(),
-  mappingLayers: z.number().int().positive(),
+  channelBase: z
+    .number()
+    .int()
+    .min(1)
+    .max(2 ** 20),
+  channelMax: z.number().int().min(1).max(4096),
+  mappingLayers: z.number().int().min(1).max(64),
   mappingLrMultiplier: z.number().positive(),
   /** Decay of the running mean of w. */
   wAvgBeta: z.number().min(0).max(1),

@@ -4,11 +4,15 @@ export type DType = "uint8" | "int64" | "float16" | "bfloat16" | "float32" | "fl
 
 export type TypedArray = Uint8Array | Int32Array | BigInt64Array | Uint16Array | Float32Array | Float64Array;
 
-/** `code`: c10::ScalarType. `make`: a view of raw bytes; half types come as their bit patterns. */
-export const dtypes: Record<
-  DType,
-  { code: number; bytes: number; make: (buffer: ArrayBuffer) => TypedArray }
-> = {
+interface DTypeInfo {
+  /** c10::ScalarType */
+  code: number;
+  bytes: number;
+  /** A view of raw bytes; half types come as their bit patterns. */
+  make: (buffer: ArrayBuffer) => TypedArray;
+}
+
+export const dtypes: Record<DType, DTypeInfo> = {
   uint8: { code: 0, bytes: 1, make: (buffer) => new Uint8Array(buffer) },
   int32: { code: 3, bytes: 4, make: (buffer) => new Int32Array(buffer) },
   int64: { code: 4, bytes: 8, make: (buffer) => new BigInt64Array(buffer) },
@@ -31,4 +35,24 @@ export function dtypeOfArray(array: TypedArray): DType {
   if (array instanceof Float32Array) return "float32";
   if (array instanceof Float64Array) return "float64";
   throw new Error("a Uint16Array can hold float16 or bfloat16: name the dtype");
+}
+
+/** Plain numbers as elements of a type. Half types have no JavaScript array: make them with `Tensor.to`. */
+export function arrayOf(values: readonly number[], dtype: DType): TypedArray {
+  switch (dtype) {
+    case "float32":
+      return Float32Array.from(values);
+    case "float64":
+      return Float64Array.from(values);
+    case "uint8":
+    case "bool":
+      return Uint8Array.from(values);
+    case "int32":
+      return Int32Array.from(values);
+    case "int64":
+      return BigInt64Array.from(values, BigInt);
+    case "float16":
+    case "bfloat16":
+      throw new Error(`plain numbers cannot be ${dtype} directly; make them float32 and convert`);
+  }
 }

@@ -32,7 +32,8 @@ export class FlatParameters {
   constructor(module: Module) {
     this.parameters = module.parameters();
     this.values = layFlat(this.parameters);
-    this.gradients = zeros(this.values.shape, { device: this.values.device }).keep();
+    const { device, dtype } = this.values;
+    this.gradients = zeros(this.values.shape, { device, dtype }).keep();
     noGrad(() => forEachPart(this.gradients, this.parameters, (part, tensor) => tensor.setGrad(part)));
   }
 

@@ -118,7 +118,9 @@ function readHeader(
   file: string,
   fd: number,
 ): { entries: Map<string, Entry>; metadata: Record<string, string>; dataStart: number } {
-  const { size } = fstatSync(fd);
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) throw new UserError(`${file} is not a file`);
+  const { size } = stats;
   if (size < 8) throw new UserError(`${file} is not a safetensors file (${size} bytes)`);
   const headerBytes = Number(readAt(file, fd, 0, 8).readBigUInt64LE());
   if (headerBytes > maxHeaderBytes) throw new UserError(`${file} is not a safetensors file`);
@@ -138,6 +140,7 @@ function readHeader(
     if (name === "__metadata__") Object.assign(metadata, stringsOf(value));
     else entries.set(name, parseEntry(file, name, value, size - dataStart));
   }
+  checkNoOverlap(file, entries);
   return { entries, metadata, dataStart };
 }
 
@@ -149,18 +152,41 @@ function stringsOf(value: unknown): Record<string, string> {
 }
 
 function parseEntry(file: string, name: string, value: unknown, dataBytes: number): Entry {
-  const damaged = (what: string) => new UserError(`${file} is damaged: entry ${name} ${what}`);
+  const damaged = (what: string) => new UserError(`${file} is damaged: entry ${quoted(name)} ${what}`);
   if (typeof value !== "object" || value === null) throw damaged("is not an object");
   const { dtype: dtypeName, shape, data_offsets: offsets } = value as Record<string, unknown>;
+  if (typeof dtypeName !== "string") throw damaged("has no element type");
   const dtype = (Object.keys(dtypeNames) as DType[]).find((known) => dtypeNames[known] === dtypeName);
-  if (!dtype) throw damaged(`has element type ${String(dtypeName)}, which is not supported`);
-  if (!isSizes(shape)) throw damaged("has no valid shape");
+  if (!dtype) throw damaged(`has element type ${quoted(dtypeName)}, which is not supported`);
+  // Sizes count as at least 1 here: libtorch refuses huge ones even beside a 0.
+  if (
+    !isSizes(shape) ||
+    shape.reduce((product, size) => product * Math.max(size, 1), 8) > Number.MAX_SAFE_INTEGER
+  )
+    throw damaged("has no valid shape");
   if (!isSizes(offsets) || offsets.length !== 2) throw damaged("has no valid offsets");
   const [start, end] = offsets as [number, number];
   const bytes = shape.reduce((product, size) => product * size, dtypes[dtype].bytes);
   if (end - start !== bytes) throw damaged(`claims ${end - start} bytes for ${bytes}`);
   if (end > dataBytes) throw new UserError(`${file} is cut short; use an earlier snapshot`);
   return { dtype, shape, start, end };
+}
+
+/** Entries that share bytes could ask for far more memory than the file has. */
+function checkNoOverlap(file: string, entries: ReadonlyMap<string, Entry>): void {
+  let previousEnd = 0;
+  for (const [name, { start, end }] of [...entries].sort(
+    ([, a], [, b]) => a.start - b.start || a.end - b.end,
+  )) {
+    if (start < previousEnd)
+      throw new UserError(`${file} is damaged: entry ${quoted(name)} overlaps another`);
+    previousEnd = end;
+  }
+}
+
+/** Text from a file as part of a message: on one line and not endless. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -15,12 +15,13 @@ export abstract class Owned {
   #handle: Handle;
   /** Why the slot is gone, for the message of a late use. */
   #gone = "";
+  /** Whether it lives until `dispose`, with the finalizer as its safety net, or belongs to a scope. */
   #kept = false;
 
   constructor(handle: Handle) {
     this.#handle = handle;
     if (current) current.push(this);
-    else safetyNet.register(this, handle, this);
+    else this.keep();
   }
 
   /** The slot. Throws when the tensor has been disposed. */
@@ -44,6 +45,7 @@ export abstract class Owned {
 
   /** Takes the tensor out of its scope: it lives until `dispose`. For parameters, buffers and caches. */
   keep(): this {
+    // Once only: a second registration would free the slot twice, and by then it may be another tensor's.
     if (!this.#kept) safetyNet.register(this, this.handle, this);
     this.#kept = true;
     return this;
@@ -64,7 +66,7 @@ export abstract class Owned {
       if (tensor.#handle === 0 || tensor.#kept) continue;
       if (returned.has(tensor)) {
         if (outer) outer.push(tensor);
-        else safetyNet.register(tensor, tensor.#handle, tensor);
+        else tensor.keep();
       } else {
         handles.push(tensor.#handle);
         tensor.#release("was freed at the end of the scope that made it");
@@ -78,8 +80,11 @@ function collect(value: unknown, found: Set<Owned>): void {
   if (value instanceof Owned) found.add(value);
   else if (Array.isArray(value) || value instanceof Set) for (const element of value) collect(element, found);
   else if (value instanceof Map) for (const element of value.values()) collect(element, found);
-  else if (value !== null && typeof value === "object")
-    for (const element of Object.values(value)) collect(element, found);
+  else if (isPlainObject(value)) for (const element of Object.values(value)) collect(element, found);
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /**

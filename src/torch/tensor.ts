@@ -2,7 +2,7 @@
 // Names follow torch.Tensor; methods that end in an underscore work in place.
 
 import { op, opInPlace, opMany } from "./dispatch.js";
-import { type DType, dtypeOfArray, dtypeOfCode, dtypes, type TypedArray } from "./dtype.js";
+import { arrayOf, type DType, dtypeOfArray, dtypeOfCode, dtypes, type TypedArray } from "./dtype.js";
 import { type Handle, native } from "./native.js";
 import { Owned } from "./scope.js";
 
@@ -370,18 +370,21 @@ export function wrapAll(handles: readonly Handle[]): Tensor[] {
   return handles.map((handle) => new Tensor(handle));
 }
 
-/** A tensor on the CPU with a copy of `values`. Throws when their number does not fit the shape. */
+/**
+ * A tensor on the CPU with a copy of `values`; plain numbers become float32 unless `dtype` says otherwise.
+ * Throws when their number does not fit the shape.
+ */
 export function tensor(
   values: readonly number[] | TypedArray,
   shape: Shape = [values.length],
   dtype?: DType,
 ): Tensor {
-  const array = Array.isArray(values)
-    ? dtype === "float64"
-      ? new Float64Array(values)
-      : new Float32Array(values)
-    : (values as TypedArray);
+  const array = isPlain(values) ? arrayOf(values, dtype ?? "float32") : values;
   return new Tensor(native.fromBytes(array, shape, dtypes[dtype ?? dtypeOfArray(array)].code));
+}
+
+function isPlain(values: readonly number[] | TypedArray): values is readonly number[] {
+  return Array.isArray(values);
 }
 
 /** A tensor on the CPU with a copy of raw row-major bytes. */
