@@ -1,7 +1,7 @@
 // npm run bench: seconds of each training phase, and how much of them the convolutions take on their own.
 
 import { Command, Option } from "commander";
-import { integerFrom, numberFrom } from "../src/cli/values.js";
+import { integerFrom, numberIn } from "../src/cli/values.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
@@ -27,7 +27,7 @@ const options = new Command("bench")
   .addOption(integer("--channel-max <n>", "… but at most n"))
   .addOption(integer("--mapping-layers <n>", "layers of the mapping network"))
   .addOption(
-    new Option("--pl-weight <x>", "weight of the path length regularization").argParser(numberFrom(0)),
+    new Option("--pl-weight <x>", "weight of the path length regularization").argParser(numberIn({ min: 0 })),
   )
   .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)"))
   .addOption(integer("--repeats <n>", "measured runs of each phase").default(7))

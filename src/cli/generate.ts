@@ -11,7 +11,7 @@ import { latentsOfSeeds } from "../synthesis/latents.js";
 import { type Picture, renderLatents, tile, writePng } from "../synthesis/render.js";
 import { checkDevice, setThreads } from "../torch/runtime.js";
 import { latestSnapshot } from "../training/runDirectory.js";
-import { grid, integerFrom, kinds, numberFrom, oneOf, seeds } from "./values.js";
+import { grid, integerFrom, kinds, numberIn, oneOf, seeds } from "./values.js";
 
 interface GenerateOptions {
   network: string;
@@ -46,7 +46,7 @@ export function addGenerate(program: Command): void {
     .addOption(new Option("--seeds <list>", "for example 0-5,8").argParser(seeds).makeOptionMandatory())
     .addOption(
       new Option("--trunc <psi>", "truncation: 1 none, 0 the mean picture")
-        .argParser(numberFrom(-10))
+        .argParser(numberIn({ min: -10, max: 10 }))
         .default(1),
     )
     .addOption(new Option("--trunc-cutoff <n>", "truncate only the first n layers").argParser(integerFrom(0)))

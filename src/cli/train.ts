@@ -5,6 +5,7 @@ import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
 import { checkDevice, setThreads, threads, torchVersion } from "../torch/runtime.js";
+import { checkSnapshotFits } from "../training/checkpoint.js";
 import {
   type DatasetFacts,
   defaultPreset,
@@ -19,7 +20,7 @@ import { train } from "../training/loop.js";
 import { isDirectory, RunDirectory } from "../training/runDirectory.js";
 import { DivergenceError } from "../training/statistics.js";
 import { createReporter, duration } from "./progress.js";
-import { integerFrom, kinds, numberFrom } from "./values.js";
+import { integerFrom, kinds, maxSeed, type NumberRange, numberIn } from "./values.js";
 
 interface TrainOptions extends TrainingOverrides {
   data?: string;
@@ -52,8 +53,8 @@ ${Object.entries(presets)
 const changeable = new Set(["resume", "kimg", "tickKimg", "snapshotTicks", "device", "threads"]);
 
 export function addTrain(program: Command): void {
-  const number = (flags: string, text: string, min: number, exclusive = false) =>
-    new Option(flags, text).argParser(numberFrom(min, { exclusive }));
+  const number = (flags: string, text: string, range: NumberRange) =>
+    new Option(flags, text).argParser(numberIn(range));
   const integer = (flags: string, text: string, min: number) =>
     new Option(flags, text).argParser(integerFrom(min));
   const named = (option: Option, attribute: string) => {
@@ -76,27 +77,43 @@ export function addTrain(program: Command): void {
     )
     .addOption(integer("--batch <n>", "pictures per step (default: by configuration and resolution)", 1))
     .addOption(
-      number("--kimg <n>", "length of the run in thousands of pictures, earlier parts included", 0, true),
+      number("--kimg <n>", "length of the run in thousands of pictures, earlier parts included", {
+        min: 0,
+        aboveMin: true,
+      }),
     )
-    .addOption(number("--gamma <x>", "weight of the R1 regularization; 0 turns it off", 0))
+    .addOption(number("--gamma <x>", "weight of the R1 regularization; 0 turns it off", { min: 0 }))
     .option("--mirror", "show every picture flipped left-right as well")
     .option("--cond", "learn classes: from dataset.json, subfolders or emoji groups")
     .addOption(integer("--subset <n>", "use only n pictures, chosen at random", 1))
     .option("--background <colour>", "colour under transparent pixels", "white")
-    .addOption(integer("--seed <n>", "start of all random numbers (default: 0)", 0))
     .addOption(
-      named(number("--tick <kimg>", "thousands of pictures between lines of progress", 0, true), "tickKimg"),
+      new Option("--seed <n>", "start of all random numbers (default: 0)").argParser(integerFrom(0, maxSeed)),
+    )
+    .addOption(
+      named(
+        number("--tick <kimg>", "thousands of pictures between lines of progress", {
+          min: 0,
+          aboveMin: true,
+        }),
+        "tickKimg",
+      ),
     )
     .addOption(named(integer("--snap <ticks>", "ticks between snapshots", 1), "snapshotTicks"))
     .option("--resume <path>", "a run's folder: go on exactly; a snapshot file: start from its networks")
-    .addOption(number("--lr <x>", "learning rate of both networks", 0, true))
+    .addOption(number("--lr <x>", "learning rate of both networks", { min: 0, aboveMin: true }))
     .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …", 1))
     .addOption(integer("--channel-max <n>", "… but at most n", 1))
     .addOption(integer("--mapping-layers <n>", "layers of the mapping network", 1))
-    .addOption(number("--pl-weight <x>", "weight of the path length regularization; 0 turns it off", 0))
-    .addOption(number("--style-mixing <p>", "probability of style mixing", 0))
     .addOption(
-      named(number("--ema-kimg <n>", "half-life of the generator's moving average", 0, true), "emaKimg"),
+      number("--pl-weight <x>", "weight of the path length regularization; 0 turns it off", { min: 0 }),
+    )
+    .addOption(number("--style-mixing <p>", "probability of style mixing", { min: 0, max: 1 }))
+    .addOption(
+      named(
+        number("--ema-kimg <n>", "half-life of the generator's moving average", { min: 0, aboveMin: true }),
+        "emaKimg",
+      ),
     )
     .addOption(new Option("--device <name>", "cpu or cuda").argParser(kinds.device).default("cpu"))
     .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)", 1))
@@ -136,6 +153,7 @@ async function startRun(options: TrainOptions): Promise<void> {
       printDryRun(config, dataset, options.device);
       return;
     }
+    if (options.resume !== undefined) checkSnapshotFits(options.resume, config);
     const run = RunDirectory.create(options.outdir, `${dataset.name}-${config.cfg}-${dataset.resolution}`);
     run.writeOptions(config);
     const resume = options.resume === undefined ? {} : { resume: { snapshot: options.resume } };
@@ -212,9 +230,9 @@ async function runTraining(
     }
   } catch (error) {
     if (error instanceof DivergenceError) {
-      reporter.message(
-        `${error.message}; the run is stopped. Go on from the last snapshot in ${run.path} with a lower --lr or another --gamma.`,
-      );
+      const message = `${error.message}; the run is stopped. Start again from the last snapshot in ${run.path} with a lower --lr or another --gamma.`;
+      run.log(message);
+      process.stderr.write(`stylegan: ${message}\n`);
       process.exitCode = 1;
       return;
     }
@@ -263,17 +281,16 @@ function dataRequest(options: TrainOptions) {
 
 /** Opens the data with a word on what takes long and what was left out. */
 async function open(request: Parameters<typeof openDataset>[0]): Promise<Dataset> {
-  const { stderr } = process;
+  const { stdout, stderr } = process;
   let shown = 0;
   const dataset = await openDataset({
     ...request,
     onProgress: (done, total) => {
       const now = performance.now();
-      if (done !== total && now - shown < (stderr.isTTY ? 100 : 10_000)) return;
+      if (done !== total && now - shown < (stdout.isTTY ? 100 : 10_000)) return;
       shown = now;
-      stderr.write(
-        `${stderr.isTTY ? "\r" : ""}preparing pictures ${done}/${total}${stderr.isTTY && done < total ? "" : "\n"}`,
-      );
+      const line = `preparing pictures ${done}/${total}`;
+      stdout.write(stdout.isTTY ? `\r${line}${done === total ? "\n" : ""}` : `${line}\n`);
     },
   });
   const { skipped } = dataset;

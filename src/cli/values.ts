@@ -2,27 +2,43 @@
 
 import { InvalidArgumentError } from "commander";
 
-/** A number from `min` on (or above it, when `exclusive`). */
-export function numberFrom(min: number, { exclusive = false } = {}): (text: string) => number {
+export interface NumberRange {
+  min: number;
+  /** Default: no upper bound. */
+  max?: number;
+  /** `min` itself is not allowed. */
+  aboveMin?: boolean;
+}
+
+/** A number in a range. */
+export function numberIn({
+  min,
+  max = Number.POSITIVE_INFINITY,
+  aboveMin = false,
+}: NumberRange): (text: string) => number {
+  const lower = aboveMin ? `above ${min}` : `from ${min}`;
+  const range = max === Number.POSITIVE_INFINITY ? `${lower}${aboveMin ? "" : " on"}` : `${lower} to ${max}`;
   return (text) => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
-    if (!Number.isFinite(value) || value < min || (exclusive && value === min))
-      throw new InvalidArgumentError(
-        `"${text}" is not a number ${exclusive ? "above" : "from"} ${min}${exclusive ? "" : " on"}.`,
-      );
+    if (!Number.isFinite(value) || value < min || value > max || (aboveMin && value === min))
+      throw new InvalidArgumentError(`"${text}" is not a number ${range}.`);
     return value;
   };
 }
 
-/** A whole number from `min` on. */
-export function integerFrom(min: number): (text: string) => number {
+/** A whole number from `min` to `max`. */
+export function integerFrom(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} on` : `from ${min} to ${max}`;
   return (text) => {
     const value = Number(text);
-    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
-      throw new InvalidArgumentError(`"${text}" is not a whole number from ${min} on.`);
+    if (!/^-?\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`"${text}" is not a whole number ${range}.`);
     return value;
   };
 }
+
+/** The largest seed that NumPy's generator takes. */
+export const maxSeed = 0xffffffff;
 
 const maxSeeds = 1_000_000;
 
@@ -33,7 +49,7 @@ export function seeds(text: string): number[] {
     const match = /^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$/.exec(part);
     const first = Number(match?.[1]);
     const last = Number(match?.[2] ?? match?.[1]);
-    if (!match || last > 0xffffffff)
+    if (!match || last > maxSeed)
       throw new InvalidArgumentError(
         `"${part}" is no seed or range; write for example 0-5,8 (seeds up to 4294967295).`,
       );

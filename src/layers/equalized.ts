@@ -3,7 +3,7 @@
 // Karras et al., "Progressive Growing of GANs" (2018), section 4.1.
 
 import { Module } from "../torch/module.js";
-import { conv2d, linear, ones, zeros } from "../torch/ops.js";
+import { conv2d, linear, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
@@ -32,8 +32,8 @@ export class FullyConnected extends Module {
   constructor(inFeatures: number, outFeatures: number, options: FullyConnectedOptions = {}) {
     super();
     const { activation = "linear", biasInit = 0, lrMultiplier = 1 } = options;
-    this.weight = this.parameter("weight", randn([outFeatures, inFeatures]).mul(1 / lrMultiplier));
-    this.bias = this.parameter("bias", ones([outFeatures]).mul(biasInit));
+    this.weight = this.parameter("weight", randn([outFeatures, inFeatures]).mul_(1 / lrMultiplier));
+    this.bias = this.parameter("bias", zeros([outFeatures]).fill_(biasInit));
     this.#activation = activation;
     this.#weightGain = (lrMultiplier / Math.sqrt(inFeatures)) * activationGain[activation];
     this.#biasGain = lrMultiplier * activationGain[activation];

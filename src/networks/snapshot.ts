@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { UserError } from "../errors.js";
 import type { Module } from "../torch/module.js";
-import { readSafetensors, writeSafetensors } from "../torch/safetensors.js";
+import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
 import type { Tensor } from "../torch/tensor.js";
 import type { Generator } from "./network.js";
 import { createGenerator, type NetworkDescription } from "./registry.js";
@@ -67,10 +67,24 @@ export function readSnapshot(file: string): Snapshot {
     return { tensors, ...parseInfo(metadata) };
   } catch {
     disposeAll(tensors);
-    throw new UserError(
-      `${file} is not a network snapshot of this program; give a network-snapshot-….safetensors of a run`,
-    );
+    throw notASnapshot(file);
   }
+}
+
+/** What a snapshot says of itself, without reading its tensors. @throws UserError as `readSnapshot` */
+export function readSnapshotInfo(file: string): SnapshotInfo {
+  const { metadata } = readSafetensorsHeader(file);
+  try {
+    return parseInfo(metadata);
+  } catch {
+    throw notASnapshot(file);
+  }
+}
+
+function notASnapshot(file: string): UserError {
+  return new UserError(
+    `${file} is not a network snapshot of this program; give a network-snapshot-….safetensors of a run`,
+  );
 }
 
 function parseInfo(metadata: Readonly<Record<string, string>>): SnapshotInfo {

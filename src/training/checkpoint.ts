@@ -2,11 +2,19 @@
 
 import { z } from "zod";
 import { UserError } from "../errors.js";
-import { disposeAll, loadInto, prefixedState, readSnapshot, stateOf } from "../networks/snapshot.js";
+import {
+  disposeAll,
+  loadInto,
+  prefixedState,
+  readSnapshot,
+  readSnapshotInfo,
+  stateOf,
+} from "../networks/snapshot.js";
 import type { Adam } from "../torch/adam.js";
 import { randomState, setRandomState } from "../torch/random.js";
 import { readSafetensors, writeSafetensors } from "../torch/safetensors.js";
 import { type Tensor, tensorFromBytes } from "../torch/tensor.js";
+import type { TrainingConfig } from "./config.js";
 import { describeNetworks, type Trainer } from "./trainer.js";
 
 const format = "stylegan.ts training state 1";
@@ -108,26 +116,37 @@ export function readTrainingState(file: string, trainer: Trainer): LoopProgress 
   }
 }
 
-/**
- * Starts `trainer` from the networks of a snapshot, with everything else fresh.
- * @throws UserError when the snapshot is of another configuration, naming the first difference
- */
+/** @throws UserError when the snapshot is damaged or of another configuration, naming the first difference */
+export function checkSnapshotFits(file: string, config: TrainingConfig): void {
+  const wanted: Record<string, unknown> = describeNetworks(config).config;
+  for (const [name, value] of Object.entries(readSnapshotInfo(file).description.config)) {
+    // The group of the standard deviation follows the batch and has no weights.
+    if (name !== "mbstdGroupSize" && wanted[name] !== value)
+      throw new UserError(
+        `--resume ${file}: the snapshot has ${name} ${value}, this run ${wanted[name]}; give the options that the snapshot was trained with`,
+      );
+  }
+}
+
+/** Starts `trainer` from the networks of a snapshot that fits, with everything else fresh. */
 export function startFromSnapshot(file: string, trainer: Trainer): void {
-  const { tensors, description } = readSnapshot(file);
+  const { tensors } = readSnapshot(file);
   try {
-    const wanted: Record<string, unknown> = describeNetworks(trainer.config).config;
-    for (const [name, value] of Object.entries(description.config)) {
-      // The group of the standard deviation follows the batch and has no weights.
-      if (name !== "mbstdGroupSize" && wanted[name] !== value)
-        throw new UserError(
-          `--resume ${file}: the snapshot has ${name} ${value}, this run ${wanted[name]}; give the options that the snapshot was trained with`,
-        );
-    }
     loadInto(trainer.G, stateOf(tensors, "G"), file);
     loadInto(trainer.D, stateOf(tensors, "D"), file);
     loadInto(trainer.gEma, stateOf(tensors, "G_ema"), file);
   } finally {
     disposeAll(tensors);
+  }
+}
+
+/** Whether `file` is a whole snapshot taken after `curNimg` images. */
+export function isSnapshotOf(file: string, curNimg: number): boolean {
+  try {
+    return readSnapshotInfo(file).curNimg === curNimg;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
   }
 }
 

@@ -1,6 +1,5 @@
 // A training run from its first image to its last.
 
-import { existsSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Dataset } from "../data/dataset.js";
 import { ImageLoader } from "../data/loader.js";
@@ -12,7 +11,13 @@ import { manualSeed } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Device } from "../torch/tensor.js";
 import { tensorFromBytes } from "../torch/tensor.js";
-import { type LoopProgress, readTrainingState, startFromSnapshot, writeTrainingState } from "./checkpoint.js";
+import {
+  isSnapshotOf,
+  type LoopProgress,
+  readTrainingState,
+  startFromSnapshot,
+  writeTrainingState,
+} from "./checkpoint.js";
 import type { TrainingConfig } from "./config.js";
 import { fakesGrid, gridSize, realsGrid, realsInGrid } from "./grids.js";
 import type { Reals } from "./objective.js";
@@ -103,7 +108,8 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
 
   if (options.resume === "run") {
     run.truncateStats(trainer.curNimg);
-    if (!existsSync(run.snapshotFile(trainer.curNimg))) await saveSnapshot();
+    // A crash may have come between the state and its snapshot, whose name an older one can have.
+    if (!isSnapshotOf(run.snapshotFile(trainer.curNimg), trainer.curNimg)) await saveSnapshot();
   } else {
     await writePng(run.imageFile("reals"), realsGrid(dataset, gridReals, grid.columns));
     await writeFakes(run.imageFile("fakes_init"));

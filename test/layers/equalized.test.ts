@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { activate, activationGain } from "../../src/layers/activation.js";
 import { EqualizedConv2d, FullyConnected } from "../../src/layers/equalized.js";
+import type { Module } from "../../src/torch/module.js";
 import { manualSeed, randn } from "../../src/torch/random.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import { tensor } from "../../src/torch/tensor.js";
@@ -77,6 +78,21 @@ describe("FullyConnected", () => {
       checkGradients(() => layer.forward(x).square(), [x, ...layer.parameters()], { order: 2 });
     });
     layer.dispose();
+  });
+});
+
+describe.each<[string, () => Module]>([
+  ["FullyConnected", () => new FullyConnected(2, 2, { lrMultiplier: 0.1, biasInit: 1 })],
+  ["EqualizedConv2d", () => new EqualizedConv2d(2, 2, { kernelSize: 3 })],
+])("%s", (_, make) => {
+  it("made outside of every scope leaves nothing but its parameters and buffers, and frees these", () => {
+    const before = liveTensors();
+    const layer = make();
+    const own = layer.parameters().length + layer.buffers().length;
+    const made = liveTensors() - before;
+    layer.dispose();
+    expect(made).toBe(own);
+    expect(liveTensors()).toBe(before);
   });
 });
 

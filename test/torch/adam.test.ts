@@ -49,6 +49,19 @@ describe("FlatParameters", () => {
     pair.dispose();
   });
 
+  it("works in double precision", () => {
+    const pair = new Pair();
+    scope(() => {
+      for (const parameter of pair.parameters()) parameter.setData(parameter.detach().to("float64"));
+    });
+    const flat = new FlatParameters(pair);
+    expect([flat.values.dtype, flat.gradients.dtype]).toEqual(["float64", "float64"]);
+    scope(() => backward(pair.c.square().sum(), flat.parameters));
+    expect([...flat.gradients.toFloat32Array().subarray(7)]).toEqual([16, 18]);
+    flat.dispose();
+    pair.dispose();
+  });
+
   it("layFlat gives tensors of any kind a common buffer", () => {
     const parts = [tensor([1, 2]), tensor([3], [1, 1])] as const;
     const flat = layFlat(parts);

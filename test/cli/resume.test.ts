@@ -1,0 +1,207 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readSafetensors } from "../../src/torch/safetensors.js";
+import { scope } from "../../src/torch/scope.js";
+import { numbers } from "../torch/numeric.js";
+import {
+  expectNoTornFile,
+  expectSuccess,
+  expectUserError,
+  runName,
+  snapshotOf,
+  statsOf,
+  Workspace,
+  writePictures,
+} from "./helpers.js";
+
+let work: Workspace;
+/** A run that was never stopped. */
+let whole: string;
+beforeAll(async () => {
+  work = new Workspace();
+  await writePictures(work.path("data"), 40);
+  expectSuccess(await work.train("whole").done);
+  whole = work.path("whole", runName);
+});
+afterAll(() => work.dispose());
+
+const resume = (run: string, ...args: string[]) =>
+  work.run("train", "--resume", run, "--threads", "1", ...args);
+
+/** The same networks bit for bit, the same training state, the same statistics but for the times. */
+async function expectSameAsWhole(run: string): Promise<void> {
+  await expectNoTornFile(run);
+  expect(snapshotOf(run).equals(snapshotOf(whole))).toBe(true);
+  const state = (folder: string) =>
+    scope(() => {
+      const { tensors } = readSafetensors(join(folder, "training-state.safetensors"));
+      return [...tensors].map(([name, value]) =>
+        [name, Buffer.from(value.toBytes()).toString("base64")].join(),
+      );
+    });
+  expect(state(run)).toEqual(state(whole));
+  const timeless = (folder: string) =>
+    statsOf(folder).map(({ secPerKimg, totalSeconds, memoryMb, timestamp, ...rest }) => {
+      expect(Math.min(secPerKimg as number, totalSeconds as number, memoryMb as number)).toBeGreaterThan(0);
+      expect(timestamp).toBeGreaterThan(1.7e9);
+      return rest;
+    });
+  expect(timeless(run)).toEqual(timeless(whole));
+  expect(readFileSync(join(run, "fakes000000.png"))).toEqual(readFileSync(join(whole, "fakes000000.png")));
+}
+
+describe("a run that is stopped and resumed ends as one that was not", () => {
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("%s", async (signal, exitCode) => {
+    const running = work.train(signal);
+    await running.seen(/tick 2[\s\S]*snapshot/);
+    await setTimeout(20); // into the tick
+    running.child.kill(signal);
+    const { code, stdout, stderr } = await running.done;
+    const run = work.path(signal, runName);
+    expect(code).toBe(exitCode);
+    expect(stdout).toContain("train --resume");
+    expect(stderr.replace(/preparing pictures.*\n/, "")).toBe("");
+    await expectNoTornFile(run);
+    expect(snapshotOf(run).equals(snapshotOf(whole)), "it ended before the signal").toBe(false);
+    expectSuccess(await resume(run));
+    await expectSameAsWhole(run);
+  });
+
+  it("with --kimg as the total, earlier parts included", async () => {
+    expectSuccess(await work.train("short", "--kimg", "0.12").done);
+    const run = work.path("short", runName);
+    expect(statsOf(run).at(-1)?.nimg).toBe(120);
+    expectSuccess(await resume(run, "--kimg", "0.2"));
+    await expectSameAsWhole(run);
+  });
+
+  it("resuming a complete run changes nothing but the log", async () => {
+    const run = work.path("complete", runName);
+    cpSync(whole, run, { recursive: true });
+    expectSuccess(await resume(run));
+    await expectSameAsWhole(run);
+  });
+
+  it("a crash between the state and the snapshot of the same kimg is made good", async () => {
+    // The state is that of image 200, the snapshot still that of image 120, both under the label 000000.
+    expectSuccess(await work.train("older", "--kimg", "0.12").done);
+    const run = work.path("between", runName);
+    cpSync(whole, run, { recursive: true });
+    for (const name of ["network-snapshot-000000.safetensors", "fakes000000.png"])
+      cpSync(work.path("older", runName, name), join(run, name));
+    expectSuccess(await resume(run));
+    await expectSameAsWhole(run);
+  });
+});
+
+describe("kill -9", () => {
+  const next = numbers(2026);
+
+  it.each(["after 1", "after 2", "after 3", "while writing 1", "while writing 2", "while writing 3"])(
+    "%s: no torn file, and the run goes on to the same end",
+    async (moment) => {
+      const outdir = `kill ${moment}`;
+      const running = work.train(outdir);
+      const run = work.path(outdir, runName);
+      await running.seen(/snapshot /);
+      if (moment.startsWith("after")) {
+        await setTimeout(next() * 500);
+      } else {
+        // At the first, second or third temporary file from now on: a state, a snapshot or a picture.
+        let left = Number(moment.at(-1));
+        const watcher = watch(run);
+        const found = new Promise<void>((resolve) => {
+          watcher.on("change", (_, name) => {
+            if (!String(name).endsWith(".tmp")) return;
+            left -= 0.5; // each is seen at its start and at its first bytes
+            if (left <= 0) resolve();
+          });
+        });
+        await Promise.race([found, running.done]);
+        watcher.close();
+      }
+      running.child.kill("SIGKILL");
+      await running.done;
+      await expectNoTornFile(run, { interrupted: true });
+      expectSuccess(await resume(run));
+      expect(statsOf(run).map(({ nimg }) => nimg)).toEqual([40, 80, 120, 160, 200]);
+      await expectSameAsWhole(run);
+    },
+  );
+
+  it("before the first snapshot: resume says so in one line", async () => {
+    const running = work.train("early", "--snap", "5");
+    await running.seen(/tick 1/);
+    running.child.kill("SIGKILL");
+    await running.done;
+    expectUserError(await resume(work.path("early", runName)), /before its first snapshot/);
+  });
+
+  it("in the middle of a line of stats.jsonl: the line is dropped", async () => {
+    expectSuccess(await work.train("torn", "--kimg", "0.12").done);
+    const run = work.path("torn", runName);
+    const stats = readFileSync(join(run, "stats.jsonl"), "utf8");
+    writeFileSync(join(run, "stats.jsonl"), `${stats}{"nimg":160,"tick":4}\n{"nimg":200,"ti`);
+    expectSuccess(await resume(run, "--kimg", "0.2"));
+    await expectSameAsWhole(run);
+  });
+});
+
+describe("a full disk", () => {
+  it("ends the run with one line, keeps what was there, and the run goes on when there is space", async (context) => {
+    const mount = work.path("full");
+    mkdirSync(mount);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", mount], { stdio: "pipe" });
+    } catch {
+      context.skip("a tmpfs cannot be mounted here: needs root");
+    }
+    try {
+      // One state (0.9 MB) and one snapshot (0.5 MB) fit, a second state beside them does not.
+      const result = await work.train("full").done;
+      expectUserError(result, /disk is full/);
+      const run = join(mount, runName);
+      await expectNoTornFile(run);
+      expect(existsSync(join(run, "network-snapshot-000000.safetensors"))).toBe(true);
+      expectSuccess(await work.run("generate", "--network", run, "--seeds", "0", "--outdir", "fromFull"));
+      execFileSync("mount", ["-o", "remount,size=16m", mount]);
+      expectSuccess(await resume(run));
+      await expectSameAsWhole(run);
+    } finally {
+      execFileSync("umount", [mount]);
+    }
+  });
+});
+
+describe("a divergence", () => {
+  it("stops the run with the phase's name and leaves the last good snapshot", async () => {
+    expectSuccess(await work.train("good", "--kimg", "0.08").done);
+    const run = work.path("good", runName);
+    const kept = ["network-snapshot-000000.safetensors", "training-state.safetensors"];
+    const before = kept.map((name) => readFileSync(join(run, name)));
+    const options = join(run, "training_options.json");
+    writeFileSync(options, readFileSync(options, "utf8").replaceAll(/("[gd]Lr"): [\d.]+/g, "$1: 1e30"));
+    const { code, stdout, stderr } = await resume(run, "--kimg", "0.2");
+    expect(code).toBe(1);
+    expect(stdout + stderr).toMatch(/(NaN|Infinity) in phase [GD](main|reg)/);
+    expect(stdout + stderr).not.toMatch(/\n\s+at /);
+    expect(kept.map((name, i) => readFileSync(join(run, name)).equals(before[i] as Buffer))).toEqual([
+      true,
+      true,
+    ]);
+    expectSuccess(await work.run("generate", "--network", run, "--seeds", "0", "--outdir", "fromGood"));
+    expect(readdirSync(work.path("fromGood"))).toEqual(["seed0000.png"]);
+  });
+
+  it("in the first step of a new run names the phase, on standard error", async () => {
+    const { code, stderr } = await work.train("bad", "--lr", "1e30").done;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/phase [GD](main|reg)/);
+  });
+});

@@ -1,0 +1,265 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { UserError } from "../../src/errors.js";
+import {
+  loadGenerator,
+  readSnapshot,
+  type SnapshotInfo,
+  writeSnapshot,
+} from "../../src/networks/snapshot.js";
+import {
+  type StyleGan2Config,
+  StyleGan2Discriminator,
+  StyleGan2Generator,
+} from "../../src/networks/stylegan2.js";
+import { classRows } from "../../src/synthesis/latents.js";
+import { backward, noGrad } from "../../src/torch/autograd.js";
+import { FlatParameters } from "../../src/torch/flat.js";
+import { manualSeed, randn } from "../../src/torch/random.js";
+import { setThreads } from "../../src/torch/runtime.js";
+import { readSafetensors, writeSafetensors } from "../../src/torch/safetensors.js";
+import { liveTensors, scope } from "../../src/torch/scope.js";
+import { type Tensor, tensor } from "../../src/torch/tensor.js";
+
+const tiny: StyleGan2Config = {
+  resolution: 16,
+  zDim: 16,
+  wDim: 16,
+  cDim: 0,
+  channelBase: 128,
+  channelMax: 16,
+  mappingLayers: 2,
+  mappingLrMultiplier: 0.01,
+  wAvgBeta: 0.995,
+  convClamp: 256,
+  mbstdGroupSize: 2,
+};
+
+let folder: string;
+beforeAll(() => {
+  setThreads(1);
+  folder = mkdtempSync(join(tmpdir(), "stylegan-snapshot-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Networks {
+  G: StyleGan2Generator;
+  D: StyleGan2Discriminator;
+  G_ema: StyleGan2Generator;
+}
+
+function withNetworks<T>(config: StyleGan2Config, body: (networks: Networks) => T): T {
+  manualSeed(11);
+  const networks = scope(() => ({
+    G: new StyleGan2Generator(config),
+    D: new StyleGan2Discriminator(config),
+    G_ema: new StyleGan2Generator(config),
+  }));
+  try {
+    return body(networks);
+  } finally {
+    for (const network of Object.values(networks)) network.dispose();
+  }
+}
+
+const infoOf = (config: StyleGan2Config): SnapshotInfo => ({
+  description: { architecture: "stylegan2", config },
+  curNimg: 1234,
+  classNames: ["cat", 'do"g', "Füchse"].slice(0, config.cDim),
+});
+
+function picture(
+  G: StyleGan2Generator | ReturnType<typeof loadGenerator>["G"],
+  c: Tensor | null,
+): Uint8Array {
+  return noGrad(() => {
+    const z = tensor(
+      Float32Array.from({ length: 2 * G.zDim }, (_, i) => Math.sin(i)),
+      [2, G.zDim],
+    );
+    return G.synthesize(G.map(z, c, { truncationPsi: 0.7 }), { noiseMode: "const" }).toBytes();
+  });
+}
+
+describe("a snapshot", () => {
+  it.each([0, 3])("gives back the moving average's pictures bit for bit, with %i classes", (cDim) => {
+    const before = liveTensors();
+    const config = { ...tiny, cDim };
+    const file = join(folder, `round${cDim}.safetensors`);
+    withNetworks(config, (networks) =>
+      scope(() => {
+        networks.G_ema.updateWAvg(randn([4, tiny.wDim]));
+        writeSnapshot(file, networks, infoOf(config));
+        const { G, info } = loadGenerator(file);
+        const c = classRows([0, 2], cDim);
+        expect(info).toEqual(infoOf(config));
+        expect(picture(G, c)).toEqual(picture(networks.G_ema, c));
+        expect(picture(G, c)).not.toEqual(picture(networks.G, c));
+        G.dispose();
+      }),
+    );
+    expect(liveTensors()).toBe(before);
+  });
+
+  it("holds all three networks under NVIDIA's names", () => {
+    withNetworks(tiny, (networks) => {
+      const file = join(folder, "names.safetensors");
+      writeSnapshot(file, networks, infoOf(tiny));
+      scope(() => {
+        const { tensors } = readSnapshot(file);
+        for (const [prefix, network] of Object.entries(networks))
+          for (const [name, value] of network.stateDict())
+            expect(tensors.get(`${prefix}.${name}`)?.toBytes(), `${prefix}.${name}`).toEqual(value.toBytes());
+        for (const name of ["G.synthesis.b4.const", "G_ema.mapping.w_avg", "D.b16.fromrgb.weight"])
+          expect([...tensors.keys()]).toContain(name);
+      });
+    });
+  });
+
+  describe("that is damaged is refused with one line, and nothing leaks", () => {
+    const refused: [string, (whole: Buffer, file: string) => void, RegExp][] = [
+      ["cut in half", (whole, file) => writeFileSync(file, whole.subarray(0, whole.length / 2)), /cut short/],
+      ["no metadata", (_, file) => rewrite(file, {}), /not a network snapshot/],
+      ["broken configuration", (_, file) => rewrite(file, { config: "{" }), /not a network snapshot/],
+      [
+        "resolution 12",
+        (_, file) => rewrite(file, { config: JSON.stringify({ ...tiny, resolution: 12 }) }),
+        /not a network snapshot/,
+      ],
+      [
+        "configuration of a wider network",
+        (_, file) => rewrite(file, { config: JSON.stringify({ ...tiny, channelMax: 8 }) }),
+        /does not fit.*G?.*shape/,
+      ],
+      [
+        "configuration of a larger network",
+        (_, file) => rewrite(file, { config: JSON.stringify({ ...tiny, resolution: 32 }) }),
+        /does not fit.*missing/,
+      ],
+      [
+        "configuration of a network beyond all memory",
+        (_, file) =>
+          rewrite(file, { config: JSON.stringify({ ...tiny, channelBase: 2 ** 50, channelMax: 2 ** 40 }) }),
+        /.*/,
+      ],
+    ];
+
+    function rewrite(file: string, changes: Record<string, string>): void {
+      scope(() => {
+        const { tensors, metadata } = readSafetensors(file);
+        const kept = Object.keys(changes).length === 0 ? {} : metadata;
+        writeSafetensors(file, tensors, { ...kept, ...changes });
+      });
+    }
+
+    it.each(refused)("%s", (_, damage, pattern) => {
+      const file = join(folder, "damaged.safetensors");
+      withNetworks(tiny, (networks) => writeSnapshot(file, networks, infoOf(tiny)));
+      damage(readFileSync(file), file);
+      const before = liveTensors();
+      let error: unknown;
+      try {
+        loadGenerator(file).G.dispose();
+      } catch (caught) {
+        error = caught;
+      }
+      expect(error).toBeInstanceOf(UserError);
+      expect((error as UserError).message).toMatch(pattern);
+      expect((error as UserError).message).not.toContain("\n");
+      expect(liveTensors()).toBe(before);
+    });
+  });
+});
+
+describe("a conditional StyleGAN2", () => {
+  const config = { ...tiny, cDim: 3 };
+
+  it("tells classes apart in pictures and in logits", () =>
+    withNetworks(config, ({ G, D }) =>
+      scope(() => {
+        const z = randn([1, config.zDim]);
+        const images = [0, 1, 2].map((label) =>
+          G.synthesize(G.map(z, classRows([label], 3)), { noiseMode: "const" }),
+        );
+        const logits = [0, 1, 2].map((label) => D.forward(images[0] as Tensor, classRows([label], 3)).item());
+        expect(new Set(images.map((image) => image.toFloat32Array().join())).size).toBe(3);
+        expect(new Set(logits).size).toBe(3);
+        expect(logits.every(Number.isFinite)).toBe(true);
+      }),
+    ));
+
+  it("trains its class embedding and its projection: every parameter of both networks gets a gradient", () =>
+    withNetworks(config, ({ G, D }) => {
+      const flats = [new FlatParameters(G), new FlatParameters(D)];
+      scope(() => {
+        const c = classRows([0, 1, 2, 1], 3);
+        const ws = G.map(randn([4, config.zDim]), c);
+        const logits = D.forward(G.synthesize(ws, { noiseMode: "random" }), c);
+        backward(
+          logits.square().sum(),
+          flats.flatMap((flat) => flat.parameters),
+        );
+      });
+      for (const [network, flat] of [
+        [G, flats[0]],
+        [D, flats[1]],
+      ] as const) {
+        const all = (flat as FlatParameters).gradients.toFloat32Array();
+        let start = 0;
+        for (const [name, parameter] of network.namedParameters()) {
+          const part = all.subarray(start, start + parameter.numel);
+          start += parameter.numel;
+          expect(
+            part.some((value) => value !== 0),
+            name,
+          ).toBe(true);
+          expect(part.every(Number.isFinite), name).toBe(true);
+        }
+      }
+      for (const flat of flats) flat.dispose();
+    }));
+
+  it("says so when the classes are missing", () =>
+    withNetworks(config, ({ G, D }) =>
+      scope(() => {
+        expect(() => G.map(randn([1, 16]), null)).toThrow(/conditional/);
+        expect(() => D.forward(randn([2, 3, 16, 16]), null)).toThrow(/conditional/);
+      }),
+    ));
+});
+
+describe("inputs of the wrong shape are refused with both shapes", () => {
+  it.each<[string, (networks: Networks) => unknown, string]>([
+    ["z", ({ G }) => G.map(randn([2, 5]), null), "z has shape [2, 5], expected [N, 16]"],
+    ["z without batch", ({ G }) => G.map(randn([16]), null), "z has shape [16], expected [N, 16]"],
+    ["c", ({ G }) => G.map(randn([2, 16]), randn([2, 4])), "c has shape [2, 4], expected [2, 3]"],
+    [
+      "c of another batch",
+      ({ G }) => G.map(randn([2, 16]), randn([1, 3])),
+      "c has shape [1, 3], expected [2, 3]",
+    ],
+    [
+      "ws",
+      ({ G }) => G.synthesize(randn([2, 3, 16]), { noiseMode: "none" }),
+      "ws has shape [2, 3, 16], expected [N, 6, 16]",
+    ],
+    [
+      "images",
+      ({ D }) => D.forward(randn([2, 3, 8, 8]), classRows([0, 1], 3)),
+      "images has shape [2, 3, 8, 8], expected [N, 3, 16, 16]",
+    ],
+    [
+      "gray images",
+      ({ D }) => D.forward(randn([2, 1, 16, 16]), classRows([0, 1], 3)),
+      "images has shape [2, 1, 16, 16], expected [N, 3, 16, 16]",
+    ],
+  ])("%s", (_, call, message) =>
+    withNetworks({ ...tiny, cDim: 3 }, (networks) =>
+      scope(() => {
+        expect(() => call(networks)).toThrow(message);
+      }),
+    ),
+  );
+});

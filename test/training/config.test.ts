@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import { UserError } from "../../src/errors.js";
+import { stylegan2ConfigSchema } from "../../src/networks/stylegan2.js";
+import {
+  type DatasetFacts,
+  defaultBatch,
+  presetNamed,
+  resolveConfig,
+  trainingConfigSchema,
+} from "../../src/training/config.js";
+import { gridSize } from "../../src/training/grids.js";
+
+const facts = (resolution: number, classNames: string[] = []): DatasetFacts => ({
+  resolution,
+  source: "pictures",
+  background: "white",
+  conditional: classNames.length > 0,
+  subset: null,
+  mirror: true,
+  fingerprint: "f",
+  classNames,
+});
+
+describe("stylegan2, as published", () => {
+  it.each([
+    { resolution: 32, batch: 32, gamma: 0.0064, channelBase: 16384, lr: 0.0025 },
+    { resolution: 128, batch: 32, gamma: 0.1024, channelBase: 16384, lr: 0.0025 },
+    { resolution: 256, batch: 16, gamma: 0.8192, channelBase: 16384, lr: 0.0025 },
+    { resolution: 512, batch: 8, gamma: 6.5536, channelBase: 32768, lr: 0.0025 },
+    { resolution: 1024, batch: 4, gamma: 52.4288, channelBase: 32768, lr: 0.002 },
+  ])("at $resolution pixels", ({ resolution, batch, gamma, channelBase, lr }) => {
+    const config = resolveConfig("stylegan2", facts(resolution));
+    expect(config.batch).toBe(batch);
+    expect(defaultBatch("stylegan2", resolution)).toBe(batch);
+    expect(config.r1.gamma).toBeCloseTo(gamma, 10);
+    expect(config.optimizer).toEqual({ gLr: lr, dLr: lr, beta1: 0, beta2: 0.99, eps: 1e-8 });
+    expect(config.ema.kimg).toBeCloseTo((batch * 10) / 32, 10);
+    expect(config.ema.rampup).toBe(0.05);
+    expect(config.network).toEqual({
+      resolution,
+      zDim: 512,
+      wDim: 512,
+      cDim: 0,
+      channelBase,
+      channelMax: 512,
+      mappingLayers: 2,
+      mappingLrMultiplier: 0.01,
+      wAvgBeta: 0.995,
+      convClamp: 256,
+      mbstdGroupSize: 4,
+    });
+    expect(config.pathLength).toEqual({ weight: 2, decay: 0.01, batchShrink: 2, interval: 4 });
+    expect(config.r1.interval).toBe(16);
+    expect(config.styleMixing).toBe(0.9);
+    expect(config.kimg).toBe(25000);
+  });
+});
+
+describe("stylegan2-small", () => {
+  it("is the run that is known to learn", () => {
+    const config = resolveConfig("stylegan2-small", facts(32));
+    expect(config).toMatchObject({
+      batch: 16,
+      styleMixing: 0,
+      r1: { gamma: 0.5 },
+      pathLength: { weight: 0 },
+      ema: { kimg: 1 },
+      optimizer: { gLr: 0.0025, dLr: 0.0025 },
+      network: { channelBase: 1024, channelMax: 64, mappingLayers: 2 },
+    });
+  });
+});
+
+describe("resolveConfig", () => {
+  it("lets the user's choices win, and the batch decide what depends on it", () => {
+    const config = resolveConfig("stylegan2", facts(256), { batch: 8, lr: 0.1, plWeight: 0, seed: 7 });
+    expect(config.r1.gamma).toBeCloseTo((0.0002 * 256 ** 2) / 8, 10);
+    expect(config.ema.kimg).toBeCloseTo(2.5, 10);
+    expect(config).toMatchObject({ seed: 7, optimizer: { gLr: 0.1, dLr: 0.1 }, pathLength: { weight: 0 } });
+    expect(resolveConfig("stylegan2", facts(256), { batch: 8, gamma: 3 }).r1.gamma).toBe(3);
+  });
+
+  it.each([
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [5, 1],
+    [6, 3],
+    [7, 1],
+    [8, 4],
+    [10, 2],
+  ])("a batch of %i takes its standard deviation over %i, so that groups fill the batch", (batch, group) => {
+    expect(resolveConfig("stylegan2", facts(64), { batch }).network.mbstdGroupSize).toBe(group);
+  });
+
+  it("counts the classes", () => {
+    expect(resolveConfig("stylegan2", facts(64, ["a", "b"])).network.cDim).toBe(2);
+  });
+
+  it("makes what its own schema accepts, and survives JSON", () => {
+    const config = resolveConfig("stylegan2", facts(64));
+    expect(trainingConfigSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  it("never makes a network that cannot be built: at 4 pixels it refuses with one line", () => {
+    let network: unknown;
+    try {
+      network = resolveConfig("stylegan2", facts(4)).network;
+    } catch (error) {
+      expect(error).toBeInstanceOf(UserError);
+      return;
+    }
+    expect(stylegan2ConfigSchema.safeParse(network).success).toBe(true);
+  });
+
+  it.each(["stylegan3", "", "toString", "__proto__"])(
+    "refuses the configuration %j and lists those there are",
+    (cfg) => {
+      expect(() => presetNamed(cfg)).toThrow(UserError);
+      expect(() => presetNamed(cfg)).toThrow(/stylegan2, stylegan2-small/);
+    },
+  );
+});
+
+describe("gridSize", () => {
+  it.each([
+    // A long run: as many as fill 7680 x 4320, from 7 x 4 to 32 x 32.
+    { resolution: 1024, nimg: 25_000_000, columns: 7, rows: 4 },
+    { resolution: 512, nimg: 25_000_000, columns: 15, rows: 8 },
+    { resolution: 256, nimg: 25_000_000, columns: 30, rows: 16 },
+    { resolution: 32, nimg: 25_000_000, columns: 32, rows: 32 },
+    // A small one: no more than about a hundredth of the pictures shown, but 7 x 4 in any case.
+    { resolution: 32, nimg: 22_000, columns: 15, rows: 15 },
+    { resolution: 32, nimg: 200, columns: 7, rows: 4 },
+  ])("$resolution pixels and $nimg images: $columns x $rows", ({ resolution, nimg, columns, rows }) => {
+    expect(gridSize(resolution, nimg)).toEqual({ columns, rows });
+  });
+});

@@ -1,0 +1,33 @@
+// The smallest run that has every phase.
+
+import { randn } from "../../src/torch/random.js";
+import { resolveConfig, type TrainingConfig, type TrainingOverrides } from "../../src/training/config.js";
+import type { Reals } from "../../src/training/objective.js";
+
+export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string[] = []): TrainingConfig {
+  const facts = {
+    resolution: 8,
+    source: "test",
+    background: "white",
+    conditional: classNames.length > 0,
+    subset: null,
+    mirror: false,
+    fingerprint: "test",
+    classNames,
+  };
+  const config = resolveConfig("stylegan2-small", facts, {
+    batch: 4,
+    channelBase: 128,
+    channelMax: 16,
+    plWeight: 2,
+    styleMixing: 0.9,
+    ...overrides,
+  });
+  return { ...config, network: { ...config.network, zDim: 16, wDim: 16 } };
+}
+
+/** Random pictures; the caller owns them. */
+export function reals(config: TrainingConfig): Reals {
+  const { resolution } = config.network;
+  return { images: randn([config.batch, 3, resolution, resolution]), c: null };
+}
