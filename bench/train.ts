@@ -54,7 +54,7 @@ const config = resolveConfig("stylegan2", facts, overrides);
 const trainer = new Trainer(config);
 
 const runPhase = (phase: (typeof trainer.phases)[number]) =>
-  scope(() => trainer.runPhase(phase, randomReals(config, "cpu")));
+  scope(() => trainer.runPhase(phase, randomReals(trainer)));
 const warm = trainer.phases.map((phase) => {
   runPhase(phase);
   return { phase, calls: recordConvolutions(() => runPhase(phase)) };
@@ -87,8 +87,7 @@ const convFlops = perCycle((timing) => flops(timing.calls));
 const named = (value: (timing: PhaseTiming) => number) =>
   Object.fromEntries(timings.map((timing) => [timing.name, Number(value(timing).toPrecision(4))]));
 const result = {
-  ...{ resolution, batch: config.batch, channelBase: config.network.channelBase },
-  ...{ channelMax: config.network.channelMax, mappingLayers: config.network.mappingLayers },
+  ...{ cfg: config.cfg, resolution, batch: config.batch, network: config.network.config },
   ...{ threads: threads(), torch: torchVersion() },
   seconds: named((timing) => timing.seconds),
   convSeconds: named((timing) => timing.convSeconds),

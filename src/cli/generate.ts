@@ -68,7 +68,7 @@ async function generate(options: GenerateOptions): Promise<void> {
   checkDevice(options.device);
   const { G, info } = loadGenerator(latestSnapshot(options.network));
   G.to(options.device);
-  const classIndex = classFrom(options.class, info);
+  const classIndex = classFrom(options.class, G.cDim, info);
   makeFolder(outdir);
 
   const z = latentsOfSeeds(list, G.zDim);
@@ -108,8 +108,7 @@ function fill(pictures: readonly Picture[], { columns, rows }: { columns: number
   );
 }
 
-function classFrom(text: string | undefined, { classNames, description }: SnapshotInfo): number {
-  const { cDim } = description.config;
+function classFrom(text: string | undefined, cDim: number, { classNames }: SnapshotInfo): number {
   if (cDim === 0) {
     if (text !== undefined) throw new UserError("--class: this network has no classes; leave the option out");
     return 0;

@@ -4,23 +4,22 @@ import { existsSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
+import { adversarialLosses } from "../losses/adversarial.js";
 import { checkDevice, setThreads, threads, torchVersion } from "../torch/runtime.js";
 import { checkSnapshotFits } from "../training/checkpoint.js";
 import {
   type DatasetFacts,
-  defaultPreset,
-  presetNamed,
-  presets,
   resolveConfig,
   type TrainingConfig,
   type TrainingOverrides,
 } from "../training/config.js";
 import { estimateRun } from "../training/dryRun.js";
 import { train } from "../training/loop.js";
+import { defaultPreset, penaltyNames, presetNamed, presets } from "../training/presets.js";
 import { isDirectory, RunDirectory } from "../training/runDirectory.js";
 import { DivergenceError } from "../training/statistics.js";
 import { createReporter, duration } from "./progress.js";
-import { integerFrom, kinds, maxSeed, type NumberRange, numberIn } from "./values.js";
+import { integerFrom, kinds, listOf, maxSeed, type NumberRange, numberIn } from "./values.js";
 
 interface TrainOptions extends TrainingOverrides {
   data?: string;
@@ -41,11 +40,17 @@ const example = `
 Examples:
   stylegan train --data emoji:smileys --cfg stylegan2-small --resolution 32 --mirror
   stylegan train --data ~/pictures --resolution 64 --kimg 500
+  stylegan train --data ~/pictures --cfg progan --loss hinge --penalty wgan-gp --growth-kimg 50
   stylegan train --resume runs/00000-emoji-smileys-stylegan2-small-32
 
-Configurations:
+Configurations (--cfg):
 ${Object.entries(presets)
   .map(([name, { summary }]) => `  ${name.padEnd(18)}${summary}`)
+  .join("\n")}
+
+Losses (--loss):
+${Object.entries(adversarialLosses)
+  .map(([name, { description }]) => `  ${name.padEnd(21)}${description}`)
   .join("\n")}
 `;
 
@@ -55,6 +60,7 @@ const changeable = new Set(["resume", "kimg", "tickKimg", "snapshotTicks", "devi
 export function addTrain(program: Command): void {
   const number = (flags: string, text: string, range: NumberRange) =>
     new Option(flags, text).argParser(numberIn(range));
+  const anyNumber = (flags: string, text: string) => number(flags, text, { min: -1e6, max: 1e6 });
   const integer = (flags: string, text: string, min: number) =>
     new Option(flags, text).argParser(integerFrom(min));
   const named = (option: Option, attribute: string) => {
@@ -82,7 +88,29 @@ export function addTrain(program: Command): void {
         aboveMin: true,
       }),
     )
-    .addOption(number("--gamma <x>", "weight of the R1 regularization; 0 turns it off", { min: 0 }))
+    .option("--loss <name>", "adversarial loss (default: by configuration)")
+    .addOption(
+      named(
+        number("--g-loss-weight <x>", "factor of the generator's loss", { min: 0, aboveMin: true }),
+        "generatorWeight",
+      ),
+    )
+    .addOption(anyNumber("--real-label <x>", "what the discriminator should say of reals (vanilla, lsgan)"))
+    .addOption(anyNumber("--fake-label <x>", "what it should say of fakes (vanilla, lsgan)"))
+    .addOption(
+      new Option("--penalty <list>", `${penaltyNames.join(", ")} (several with commas) or none`).argParser(
+        listOf(penaltyNames),
+      ),
+    )
+    .addOption(number("--gamma <x>", "weight of the R1 penalty; 0 turns it off", { min: 0 }))
+    .addOption(number("--r2-gamma <x>", "weight of the R2 penalty (default: as R1's)", { min: 0 }))
+    .addOption(number("--gp-lambda <x>", "weight of the WGAN-GP penalty", { min: 0 }))
+    .addOption(
+      number("--gp-target <x>", "norm that WGAN-GP wants gradients to have", { min: 0, aboveMin: true }),
+    )
+    .addOption(
+      integer("--penalty-interval <n>", "apply the penalties in every n-th step, n times as strongly", 1),
+    )
     .option("--mirror", "show every picture flipped left-right as well")
     .option("--cond", "learn classes: from dataset.json, subfolders or emoji groups")
     .addOption(integer("--subset <n>", "use only n pictures, chosen at random", 1))
@@ -107,6 +135,12 @@ export function addTrain(program: Command): void {
     .addOption(integer("--mapping-layers <n>", "layers of the mapping network", 1))
     .addOption(
       number("--pl-weight <x>", "weight of the path length regularization; 0 turns it off", { min: 0 }),
+    )
+    .addOption(
+      number("--growth-kimg <n>", "kimg to fade a resolution in and to stabilize it (progan, stylegan1)", {
+        min: 0,
+        aboveMin: true,
+      }),
     )
     .addOption(number("--style-mixing <p>", "probability of style mixing", { min: 0, max: 1 }))
     .addOption(
@@ -180,7 +214,7 @@ async function resumeRun(options: TrainOptions, given: readonly string[], comman
     source,
     background,
     conditional,
-    resolution: saved.network.resolution,
+    resolution: saved.network.config.resolution,
     subsetSeed: saved.seed,
     ...(subset === null ? {} : { subset }),
   });
@@ -258,14 +292,24 @@ function watchSignals(message: (text: string) => void): { signal: string | undef
   return state;
 }
 
+/** The user's choices among all options, by the names that the configuration has for them. */
 function overridesOf(options: TrainOptions): TrainingOverrides {
-  const { batch, kimg, gamma, lr, channelBase, channelMax, mappingLayers } = options;
-  const { plWeight, styleMixing, emaKimg, tickKimg, snapshotTicks, seed } = options;
-  const all = {
-    ...{ batch, kimg, gamma, lr, channelBase, channelMax, mappingLayers },
-    ...{ plWeight, styleMixing, emaKimg, tickKimg, snapshotTicks, seed },
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  const {
+    data,
+    outdir,
+    cfg,
+    resolution,
+    mirror,
+    cond,
+    subset,
+    background,
+    resume,
+    device,
+    threads,
+    dryRun,
+    ...overrides
+  } = options;
+  return overrides;
 }
 
 function dataRequest(options: TrainOptions) {

@@ -70,6 +70,12 @@ export function oneOf<T extends string>(choices: readonly T[]): (text: string) =
   };
 }
 
+/** Some of `choices`, with commas between them; `none` for an empty list. */
+export function listOf<T extends string>(choices: readonly T[]): (text: string) => T[] {
+  const choice = oneOf(choices);
+  return (text) => (text === "none" ? [] : [...new Set(text.split(",").map((part) => choice(part.trim())))]);
+}
+
 /** A grid as `8x4`: columns, then rows. */
 export function grid(text: string): { columns: number; rows: number } {
   const match = /^([1-9]\d{0,3})x([1-9]\d{0,3})$/.exec(text);

@@ -10,7 +10,7 @@ export interface SamplerState {
 }
 
 export interface ImageLoaderOptions {
-  /** Images per batch. */
+  /** Images per batch, at most. */
   batch: number;
   /** Show every image flipped left-right as well, which doubles the epoch. */
   mirror: boolean;
@@ -60,13 +60,15 @@ export class ImageLoader {
   }
 
   /**
-   * The next batch: pixels `[N, H, W, 3]` as bytes, and class indices `[N]` (-1 without classes). Both arrays are
-   * reused by the next call.
+   * The next batch of `count` images (by default the largest): pixels `[N, H, W, 3]` as bytes, and class indices `[N]`
+   * (-1 without classes). Both arrays are reused by the next call.
    */
-  next(): { pixels: Uint8Array; labels: Int32Array } {
+  next(count = this.#labels.length): { pixels: Uint8Array; labels: Int32Array } {
     const { length, resolution } = this.#dataset;
     const imageBytes = resolution ** 2 * 3;
-    for (let slot = 0; slot < this.#labels.length; slot++) {
+    if (count > this.#labels.length)
+      throw new RangeError(`a batch of ${count} is larger than ${this.#labels.length}`);
+    for (let slot = 0; slot < count; slot++) {
       const item = this.#nextItem();
       const index = item % length;
       const offset = slot * imageBytes;
@@ -74,7 +76,7 @@ export class ImageLoader {
       if (item >= length) mirrorImage(this.#pixels.subarray(offset, offset + imageBytes), resolution);
       this.#labels[slot] = this.#dataset.label(index);
     }
-    return { pixels: this.#pixels, labels: this.#labels };
+    return { pixels: this.#pixels.subarray(0, count * imageBytes), labels: this.#labels.subarray(0, count) };
   }
 
   #nextItem(): number {

@@ -24,13 +24,17 @@ function depthwise(filter: Tensor, channels: number): Tensor {
   return filter.reshape([1, 1, k, k]).expand([channels, -1, -1, -1]);
 }
 
-/** Every channel of `x` [N, C, H, W] filtered; [N, C, H + 2 padding - K + 1, …]. */
-export function blur(x: Tensor, filter: Tensor, options: { padding: number; gain?: number }): Tensor {
+/** Every channel of `x` [N, C, H, W] filtered, plus its `bias` [C]; [N, C, H + 2 padding - K + 1, …]. */
+export function blur(
+  x: Tensor,
+  filter: Tensor,
+  options: { padding: number; gain?: number; bias?: Tensor },
+): Tensor {
   return scope(() => {
-    const { padding, gain = 1 } = options;
+    const { padding, gain = 1, bias } = options;
     const channels = x.size(1);
     const kernel = depthwise(gain === 1 ? filter : filter.mul(gain), channels);
-    return conv2d(x, kernel, { padding, groups: channels });
+    return conv2d(x, kernel, { padding, groups: channels, ...(bias ? { bias } : {}) });
   });
 }
 

@@ -6,8 +6,8 @@ import type { Module } from "../torch/module.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
 import type { Tensor } from "../torch/tensor.js";
 import type { Generator } from "./network.js";
-import { createGenerator, type NetworkDescription } from "./registry.js";
-import { stylegan2ConfigSchema } from "./stylegan2.js";
+import { type Growth, growthSchema, setGrowth } from "./progressive.js";
+import { createGenerator, type NetworkDescription, networkDescriptionSchema } from "./registry.js";
 
 const format = "stylegan.ts snapshot 1";
 
@@ -17,6 +17,8 @@ export interface SnapshotInfo {
   curNimg: number;
   /** Names of the classes; empty when unconditional. */
   classNames: string[];
+  /** How far networks that grow had grown. */
+  growth?: Growth | undefined;
 }
 
 export interface Snapshot extends SnapshotInfo {
@@ -50,13 +52,14 @@ export function writeSnapshot(
   networks: Readonly<Record<NetworkPrefix, Module>>,
   info: SnapshotInfo,
 ): void {
-  const { description, curNimg, classNames } = info;
+  const { description, curNimg, classNames, growth } = info;
   writeSafetensors(file, prefixedState(networks), {
     format,
     architecture: description.architecture,
     config: JSON.stringify(description.config),
     curNimg: String(curNimg),
     classNames: JSON.stringify(classNames),
+    ...(growth ? { growth: JSON.stringify(growth) } : {}),
   });
 }
 
@@ -91,12 +94,13 @@ function parseInfo(metadata: Readonly<Record<string, string>>): SnapshotInfo {
   const json = (key: string): unknown => JSON.parse(metadata[key] ?? "null");
   z.literal(format).parse(metadata.format);
   return {
-    description: {
-      architecture: z.literal("stylegan2").parse(metadata.architecture),
-      config: stylegan2ConfigSchema.parse(json("config")),
-    },
+    description: networkDescriptionSchema.parse({
+      architecture: metadata.architecture,
+      config: json("config"),
+    }),
     curNimg: z.number().parse(json("curNimg")),
     classNames: z.array(z.string()).parse(json("classNames")),
+    growth: growthSchema.optional().parse(json("growth") ?? undefined),
   };
 }
 
@@ -107,6 +111,7 @@ export function loadGenerator(file: string): { G: Generator; info: SnapshotInfo 
     const G = createGenerator(info.description);
     try {
       loadInto(G, stateOf(tensors, "G_ema"), file);
+      if (info.growth) setGrowth(G, info.growth);
     } catch (error) {
       G.dispose();
       throw error;

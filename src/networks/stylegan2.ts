@@ -15,6 +15,7 @@ import { addcmul, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import { checkShape } from "./checkShape.js";
 import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
 import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
 
@@ -388,12 +389,4 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
         .mul(1 / Math.sqrt(cmap.size(1)));
     });
   }
-}
-
-/** @throws Error that says what came and what was wanted; null stands for any size */
-function checkShape(name: string, tensor: Tensor, wanted: readonly (number | null)[]): void {
-  const { shape } = tensor;
-  if (shape.length === wanted.length && wanted.every((size, i) => size === null || size === shape[i])) return;
-  const text = wanted.map((size) => size ?? "N").join(", ");
-  throw new Error(`${name} has shape [${shape.join(", ")}], expected [${text}]`);
 }

@@ -4,6 +4,7 @@ import sharp from "sharp";
 import { writeFileAtomically } from "../atomicFile.js";
 import type { Generator, NoiseMode, TruncationOptions } from "../networks/network.js";
 import { noGrad } from "../torch/autograd.js";
+import { upsampleNearest2d } from "../torch/ops.js";
 import type { Tensor } from "../torch/tensor.js";
 import { classRows } from "./latents.js";
 
@@ -56,9 +57,15 @@ export function* renderLatents(G: Generator, options: RenderOptions): Iterable<P
       const rows = Array.from({ length: count }, (_, i) => classes[start + i] ?? 0);
       const part = z.narrow(0, start, count).toDevice(device);
       const ws = G.map(part, classRows(rows, G.cDim, device), truncation);
-      return toPictures(G.synthesize(ws, { noiseMode }));
+      return toPictures(enlarge(G.synthesize(ws, { noiseMode }), G.resolution));
     });
   }
+}
+
+/** Images of a generator that has not grown fully at its full resolution: each pixel becomes a square. */
+function enlarge(images: Tensor, resolution: number): Tensor {
+  const factor = resolution / images.size(3);
+  return factor === 1 ? images : upsampleNearest2d(images, factor);
 }
 
 /** Pictures of one size side by side, `columns` in a row; missing ones at the end stay black. */

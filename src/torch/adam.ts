@@ -15,6 +15,8 @@ export interface AdamOptions {
 
 export class Adam {
   readonly options: AdamOptions;
+  /** Learning rate of the next step; `options.lr` at first. */
+  lr: number;
   /** First and second moments, [total elements] each. */
   readonly firstMoment: Tensor;
   readonly secondMoment: Tensor;
@@ -23,6 +25,7 @@ export class Adam {
 
   constructor(flat: FlatParameters, options: AdamOptions) {
     this.#flat = flat;
+    this.lr = options.lr;
     this.options = options;
     const like = { device: flat.values.device, dtype: flat.values.dtype };
     this.firstMoment = zeros(flat.values.shape, like).keep();
@@ -31,7 +34,7 @@ export class Adam {
 
   /** One update from the flat gradients. */
   step(): void {
-    const { lr, beta1, beta2, eps } = this.options;
+    const { beta1, beta2, eps } = this.options;
     const { values, gradients } = this.#flat;
     this.steps += 1;
     noGrad(() => {
@@ -42,8 +45,15 @@ export class Adam {
       const correction1 = 1 - beta1 ** this.steps;
       const correction2 = 1 - beta2 ** this.steps;
       const denominator = this.secondMoment.div(correction2).sqrt_().add(eps);
-      values.addcdiv_(this.firstMoment, denominator, -lr / correction1);
+      values.addcdiv_(this.firstMoment, denominator, -this.lr / correction1);
     });
+  }
+
+  /** Forgets the moments, as at the beginning. */
+  reset(): void {
+    this.firstMoment.zero_();
+    this.secondMoment.zero_();
+    this.steps = 0;
   }
 
   dispose(): void {

@@ -11,6 +11,7 @@ import type { Tensor } from "./tensor.js";
  * The caller owns the buffer.
  */
 export function layFlat(tensors: readonly Tensor[]): Tensor {
+  if (tensors.length === 0) return zeros([0]).keep();
   return noGrad(() => {
     const flat = cat(
       tensors.map((tensor) => tensor.detach().reshape([tensor.numel])),
@@ -35,6 +36,12 @@ export class FlatParameters {
     const { device, dtype } = this.values;
     this.gradients = zeros(this.values.shape, { device, dtype }).keep();
     noGrad(() => forEachPart(this.gradients, this.parameters, (part, tensor) => tensor.setGrad(part)));
+  }
+
+  /** Scales the gradients down so that their norm over all parameters is at most `maxNorm`. Waits for the device. */
+  clipNorm(maxNorm: number): void {
+    const norm = noGrad(() => this.gradients.square().sum().sqrt().item());
+    if (norm > maxNorm) this.gradients.mul_(maxNorm / norm);
   }
 
   dispose(): void {

@@ -17,6 +17,8 @@ const ops = {
   softplus: op("softplus"),
   constantPad: op("constant_pad_nd"),
   pixelShuffle: op("pixel_shuffle"),
+  upsampleNearest: op("upsample_nearest2d"),
+  avgPool: op("avg_pool2d"),
   indexSelect: op("index_select"),
   oneHot: op("one_hot"),
   empty: op("empty", "memory_format"),
@@ -127,6 +129,16 @@ export function pad2d(
 /** [N, C r², H, W] to [N, C, r H, r W]: each group of r² channels becomes a square of pixels. */
 export function pixelShuffle(x: Tensor, factor: number): Tensor {
   return new Tensor(ops.pixelShuffle(x, factor));
+}
+
+/** [N, C, H, W] to [N, C, factor H, factor W]: each pixel becomes a square. */
+export function upsampleNearest2d(x: Tensor, factor: number): Tensor {
+  return new Tensor(ops.upsampleNearest(x, [x.size(2) * factor, x.size(3) * factor]));
+}
+
+/** [N, C, H, W] to [N, C, H / factor, W / factor]: the mean of each square. */
+export function avgPool2d(x: Tensor, factor: number): Tensor {
+  return new Tensor(ops.avgPool(x, pair(factor), pair(factor)));
 }
 
 // ---- linear algebra ----

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { UserError } from "../errors.js";
+import { optionsWithoutWeights } from "../networks/registry.js";
 import {
   disposeAll,
   loadInto,
@@ -15,7 +16,7 @@ import { randomState, setRandomState } from "../torch/random.js";
 import { readSafetensors, writeSafetensors } from "../torch/safetensors.js";
 import { type Tensor, tensorFromBytes } from "../torch/tensor.js";
 import type { TrainingConfig } from "./config.js";
-import { describeNetworks, type Trainer } from "./trainer.js";
+import type { Trainer } from "./trainer.js";
 
 const format = "stylegan.ts training state 1";
 
@@ -36,6 +37,7 @@ const metadataSchema = z.object({
   format: z.literal(format),
   curNimg: z.coerce.number().int(),
   batchIndex: z.coerce.number().int(),
+  plUpdates: z.coerce.number().int(),
   gSteps: z.coerce.number().int(),
   dSteps: z.coerce.number().int(),
   statistics: z.string(),
@@ -66,6 +68,7 @@ export function writeTrainingState(file: string, trainer: Trainer, progress: Loo
       format,
       curNimg: String(trainer.curNimg),
       batchIndex: String(trainer.batchIndex),
+      plUpdates: String(objective.plUpdates),
       gSteps: String(gOptimizer.steps),
       dSteps: String(dOptimizer.steps),
       statistics: JSON.stringify(statistics.state),
@@ -102,9 +105,11 @@ export function readTrainingState(file: string, trainer: Trainer): LoopProgress 
     trainer.gOptimizer.steps = saved.gSteps;
     trainer.dOptimizer.steps = saved.dSteps;
     trainer.objective.plMean.copy_(take("pl_mean"));
+    trainer.objective.plUpdates = saved.plUpdates;
     trainer.curNimg = saved.curNimg;
     trainer.batchIndex = saved.batchIndex;
     trainer.statistics.restore(saved.statistics);
+    trainer.resumeSchedule();
     for (const device of randomDevices(trainer.device)) {
       // A run that moves to another kind of device goes on there with that device's own random numbers.
       const state = tensors.get(`random.${device}`);
@@ -117,11 +122,11 @@ export function readTrainingState(file: string, trainer: Trainer): LoopProgress 
 }
 
 /** @throws UserError when the snapshot is damaged or of another configuration, naming the first difference */
-export function checkSnapshotFits(file: string, config: TrainingConfig): void {
-  const wanted: Record<string, unknown> = describeNetworks(config).config;
-  for (const [name, value] of Object.entries(readSnapshotInfo(file).description.config)) {
-    // The group of the standard deviation follows the batch and has no weights.
-    if (name !== "mbstdGroupSize" && wanted[name] !== value)
+export function checkSnapshotFits(file: string, { network }: TrainingConfig): void {
+  const { architecture, config } = readSnapshotInfo(file).description;
+  const wanted: Record<string, unknown> = { architecture: network.architecture, ...network.config };
+  for (const [name, value] of Object.entries({ architecture, ...config })) {
+    if (!optionsWithoutWeights.includes(name) && wanted[name] !== value)
       throw new UserError(
         `--resume ${file}: the snapshot has ${name} ${value}, this run ${wanted[name]}; give the options that the snapshot was trained with`,
       );

@@ -1,13 +1,13 @@
-// Every option of a training run, its default and where the default comes from. Defaults live here and nowhere else.
-//
-// "ADA": the published configuration of Karras et al., "Training Generative Adversarial Networks with Limited
-// Data" (2020), table of appendix C and the `auto` configuration that goes with it.
+// The configuration of a run: what training_options.json holds, made of a preset and the user's choices.
 
 import { z } from "zod";
 import { UserError } from "../errors.js";
-import { type StyleGan2Config, stylegan2ConfigSchema } from "../networks/stylegan2.js";
+import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
+import { type NetworkDescription, networkDescriptionSchema } from "../networks/registry.js";
+import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
+import { type GrowthSchedule, growthScheduleSchema } from "./schedule.js";
 
-/** A resolved run: what training_options.json holds and what an exact resume starts from. */
+/** A resolved run: everything that an exact resume starts from. */
 export const trainingConfigSchema = z.strictObject({
   cfg: z.string(),
   data: z.strictObject({
@@ -20,27 +20,47 @@ export const trainingConfigSchema = z.strictObject({
     fingerprint: z.string(),
     classNames: z.array(z.string()),
   }),
-  network: stylegan2ConfigSchema,
+  network: networkDescriptionSchema,
   seed: z.number().int().nonnegative(),
-  /** Images per step. */
+  /** Images per step, at the full resolution when the networks grow. */
   batch: z.number().int().positive(),
   /** Length of the whole run in thousands of real images. */
   kimg: z.number().positive(),
+  loss: z.strictObject({
+    name: z.string(),
+    /** Only what the user has set; the loss has its own defaults. */
+    options: z.strictObject({
+      generatorWeight: z.number().optional(),
+      realLabel: z.number().optional(),
+      fakeLabel: z.number().optional(),
+      driftEpsilon: z.number().optional(),
+    }),
+  }),
+  /** Gradient penalties of the discriminator; weight 0 turns one off. */
+  penalty: z.strictObject({
+    r1Gamma: z.number().nonnegative(),
+    r2Gamma: z.number().nonnegative(),
+    gpLambda: z.number().nonnegative(),
+    gpTarget: z.number().positive(),
+    interval: z.number().int().positive(),
+  }),
+  pathLength: z.strictObject({
+    weight: z.number().nonnegative(),
+    decay: z.number(),
+    batchShrink: z.number().int().positive(),
+    interval: z.number().int().positive(),
+    startSteps: z.number().int().nonnegative(),
+    biasCorrection: z.boolean(),
+  }),
+  styleMixing: z.number().min(0).max(1),
   optimizer: z.strictObject({
     gLr: z.number().positive(),
     dLr: z.number().positive(),
     beta1: z.number(),
     beta2: z.number(),
     eps: z.number(),
+    maxGradientNorm: z.number().positive().nullable(),
   }),
-  r1: z.strictObject({ gamma: z.number().nonnegative(), interval: z.number().int().positive() }),
-  pathLength: z.strictObject({
-    weight: z.number().nonnegative(),
-    decay: z.number(),
-    batchShrink: z.number().int().positive(),
-    interval: z.number().int().positive(),
-  }),
-  styleMixing: z.number().min(0).max(1),
   ema: z.strictObject({
     /** Half-life of the moving average of the generator, in thousands of images. */
     kimg: z.number().positive(),
@@ -51,86 +71,22 @@ export const trainingConfigSchema = z.strictObject({
   tickKimg: z.number().positive(),
   /** Ticks between snapshots. */
   snapshotTicks: z.number().int().positive(),
+  growth: growthScheduleSchema.nullable(),
 });
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
-/** What a preset decides, for a resolution and a batch. */
-interface PresetValues {
-  zDim: number;
-  wDim: number;
-  channelBase: number;
-  channelMax: number;
-  mappingLayers: number;
-  lr: number;
-  gamma: number;
-  plWeight: number;
-  styleMixing: number;
-  emaKimg: number;
-  kimg: number;
-  tickKimg: number;
-  snapshotTicks: number;
-}
-
-interface Preset {
-  /** One line for --help. */
-  summary: string;
-  batch(resolution: number): number;
-  values(resolution: number, batch: number): PresetValues;
-}
-
-export const presets = {
-  stylegan2: {
-    summary: "StyleGAN2 as published with ADA, sized by resolution and batch",
-    // ADA: at most 64, at least 1; 32 is the most that helps one device.
-    batch: (resolution) => Math.max(Math.min(4096 / resolution, 32), 1),
-    values: (resolution, batch) => ({
-      zDim: 512,
-      wDim: 512,
-      channelBase: resolution >= 512 ? 32768 : 16384, // ADA
-      channelMax: 512, // ADA
-      mappingLayers: 2, // ADA
-      lr: resolution >= 1024 ? 0.002 : 0.0025, // ADA
-      gamma: (0.0002 * resolution ** 2) / batch, // ADA's heuristic
-      plWeight: 2, // Karras et al. (2020), "Analyzing and Improving", appendix B
-      styleMixing: 0.9, // Karras et al. (2019), section 3.1
-      emaKimg: (batch * 10) / 32, // ADA
-      kimg: 25000, // ADA
-      tickKimg: 4,
-      snapshotTicks: 50,
-    }),
-  },
-  "stylegan2-small": {
-    summary: "StyleGAN2 for small pictures and few of them, on a CPU in minutes to hours",
-    batch: () => 16,
-    values: () => ({
-      zDim: 128,
-      wDim: 128,
-      channelBase: 1024,
-      channelMax: 64,
-      mappingLayers: 2,
-      lr: 0.0025,
-      // ADA's heuristic gives 0.01 at 32 px, with which small runs end in rotating blobs.
-      gamma: 0.5,
-      // Both slow a short run down and show their worth only in long ones.
-      plWeight: 0,
-      styleMixing: 0,
-      emaKimg: 1,
-      kimg: 40,
-      tickKimg: 1,
-      snapshotTicks: 4,
-    }),
-  },
-} satisfies Record<string, Preset>;
-
-export type PresetName = keyof typeof presets;
-export const defaultPreset: PresetName = "stylegan2";
-
 /** What the user may set; everything absent comes from the preset. */
-export interface TrainingOverrides {
+export interface TrainingOverrides extends LossOptions {
   batch?: number;
   kimg?: number;
+  loss?: string;
+  penalty?: readonly PenaltyName[];
   gamma?: number;
+  r2Gamma?: number;
+  gpLambda?: number;
+  gpTarget?: number;
+  penaltyInterval?: number;
   lr?: number;
   channelBase?: number;
   channelMax?: number;
@@ -140,6 +96,8 @@ export interface TrainingOverrides {
   emaKimg?: number;
   tickKimg?: number;
   snapshotTicks?: number;
+  /** Thousands of images to fade a block in, and as many to stabilize. */
+  growthKimg?: number;
   seed?: number;
 }
 
@@ -155,70 +113,167 @@ export interface DatasetFacts {
   classNames: string[];
 }
 
-/** @throws UserError that lists the presets there are */
-export function presetNamed(name: string): Preset {
-  if (!Object.hasOwn(presets, name))
-    throw new UserError(
-      `--cfg ${name}: there is no such configuration; choose one of ${Object.keys(presets).join(", ")}`,
-    );
-  return presets[name as PresetName];
-}
-
 /** Images per step when the user does not say. */
 export function defaultBatch(cfg: string, resolution: number): number {
-  return presetNamed(cfg).batch(resolution);
+  return presetNamed(cfg).values(resolution).batch;
 }
 
 /**
  * The full configuration of a run: preset, then the user's choices.
- * @throws UserError that names an option whose value makes no sense
+ * @throws UserError that names an option whose value makes no sense, or choices that do not go together
  */
 export function resolveConfig(
   cfg: string,
   facts: DatasetFacts,
   overrides: TrainingOverrides = {},
 ): TrainingConfig {
-  const preset = presetNamed(cfg);
+  const preset = presetNamed(cfg).values(facts.resolution, overrides.batch);
+  const { loss, penalty: _, ...numbers } = overrides;
+  const values: PresetValues = { ...preset, ...withoutUndefined(numbers) };
   const { resolution, ...data } = facts;
-  const batch = overrides.batch ?? preset.batch(resolution);
-  const values = { ...preset.values(resolution, batch), ...overrides };
-  const network: StyleGan2Config = {
-    resolution,
-    zDim: values.zDim,
-    wDim: values.wDim,
-    cDim: facts.classNames.length,
-    channelBase: values.channelBase,
-    channelMax: values.channelMax,
-    mappingLayers: values.mappingLayers,
-    mappingLrMultiplier: 0.01, // Karras et al. (2019), appendix C
-    wAvgBeta: 0.995, // Karras et al. (2019), appendix B
-    convClamp: 256, // ADA
-    mbstdGroupSize: largestDivisor(batch, 4), // ProGAN: 4
-  };
+  checkCombination(cfg, values, facts, overrides);
+  const growth = growthOf(values, overrides);
+  const { beta1, beta2, eps } = commonDefaults.adam;
+  const { plDecay: decay, plBatchShrink: batchShrink } = commonDefaults;
   const config: TrainingConfig = {
     cfg,
     data,
-    network,
-    seed: overrides.seed ?? 0,
-    batch,
+    network: describeNetwork(values, growth, facts),
+    seed: overrides.seed ?? commonDefaults.seed,
+    batch: values.batch,
     kimg: values.kimg,
-    optimizer: { gLr: values.lr, dLr: values.lr, beta1: 0, beta2: 0.99, eps: 1e-8 }, // ADA
-    r1: { gamma: values.gamma, interval: 16 }, // "Analyzing and Improving", section 3.1
-    pathLength: { weight: values.plWeight, decay: 0.01, batchShrink: 2, interval: 4 }, // the same, appendix B
+    loss: lossOf(loss ?? values.loss, overrides),
+    penalty: penaltyOf(values, overrides),
+    pathLength: {
+      ...{ weight: values.plWeight, decay, batchShrink, interval: values.plInterval },
+      ...{ startSteps: values.plStartSteps, biasCorrection: values.plBiasCorrection },
+    },
     styleMixing: values.styleMixing,
-    ema: { kimg: values.emaKimg, rampup: 0.05 }, // ADA
+    optimizer: {
+      ...{ gLr: values.lr, dLr: values.lr, beta1, beta2, eps },
+      maxGradientNorm: values.maxGradientNorm,
+    },
+    ema: { kimg: values.emaKimg, rampup: values.emaRampup },
     tickKimg: values.tickKimg,
     snapshotTicks: values.snapshotTicks,
+    growth,
   };
   const checked = trainingConfigSchema.safeParse(config);
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
-  throw new UserError(`the option ${issue?.path.join(".")} has no valid value: ${issue?.message}`);
+  throw new UserError(
+    `the option ${issue?.path.join(".")} has no valid value: ${issue?.message} (resolution ${resolution})`,
+  );
 }
 
-/** The largest number up to `limit` that divides `n`: groups must fill the batch. */
-function largestDivisor(n: number, limit: number): number {
-  let divisor = Math.min(limit, n);
-  while (n % divisor !== 0) divisor -= 1;
-  return divisor;
+function describeNetwork(
+  values: PresetValues,
+  growth: GrowthSchedule | null,
+  { resolution, classNames }: DatasetFacts,
+): NetworkDescription {
+  const { architecture, zDim, wDim, channelBase, channelMax, mappingLayers } = values;
+  const { mappingLrMultiplier, wAvgBeta, convClamp, mbstdNumFeatures } = commonDefaults;
+  const batches = growth ? [growth.batch.base, ...Object.values(growth.batch.at)] : [values.batch];
+  const groupSize = commonDivisor(batches, commonDefaults.mbstdGroupSize);
+  const sizes = { resolution, zDim, channelBase, channelMax };
+  const mapping = { wDim, mappingLayers, mappingLrMultiplier, wAvgBeta };
+  const growing = { mbstdGroupSize: groupSize, mbstdNumFeatures, fromRgbActivation: "lrelu" as const };
+  switch (architecture) {
+    case "stylegan2":
+      return {
+        architecture,
+        config: { ...sizes, ...mapping, cDim: classNames.length, convClamp, mbstdGroupSize: groupSize },
+      };
+    case "stylegan2-minimal": {
+      const generatorFeatures = Math.max(Math.floor(channelBase / resolution), 1);
+      const features = {
+        generatorFeatures,
+        discriminatorFeatures: 2 * generatorFeatures,
+        maxFeatures: channelMax,
+      };
+      const { wDim: _, ...rest } = mapping;
+      return {
+        architecture,
+        config: { resolution, latentDim: zDim, cDim: 0, ...features, ...rest, groupSize },
+      };
+    }
+    case "stylegan1":
+      return { architecture, config: { ...sizes, ...growing, ...mapping, cDim: 0 } };
+    case "progan":
+      return { architecture, config: { ...sizes, ...growing, cDim: 0 } };
+  }
+}
+
+function lossOf(
+  name: string,
+  { generatorWeight, realLabel, fakeLabel, driftEpsilon }: LossOptions,
+): TrainingConfig["loss"] {
+  const options = withoutUndefined({ generatorWeight, realLabel, fakeLabel, driftEpsilon });
+  createLoss(name, options); // says what is wrong with them
+  return { name: resolveLossName(name), options };
+}
+
+function penaltyOf(values: PresetValues, overrides: TrainingOverrides): TrainingConfig["penalty"] {
+  const names: readonly PenaltyName[] = overrides.penalty ?? values.penalties;
+  const weights: [PenaltyName, string, number | undefined][] = [
+    ["r1", "--gamma", overrides.gamma],
+    ["r2", "--r2-gamma", overrides.r2Gamma],
+    ["wgan-gp", "--gp-lambda", overrides.gpLambda],
+  ];
+  for (const [name, flag, value] of weights) {
+    if (value !== undefined && value > 0 && !names.includes(name))
+      throw new UserError(
+        `${flag} is the weight of ${name}, which is not on; add --penalty ${[...names, name].join(",")}`,
+      );
+  }
+  return {
+    r1Gamma: names.includes("r1") ? values.gamma : 0,
+    r2Gamma: names.includes("r2") ? (overrides.r2Gamma ?? values.gamma) : 0,
+    gpLambda: names.includes("wgan-gp") ? values.gpLambda : 0,
+    gpTarget: overrides.gpTarget ?? commonDefaults.gpTarget,
+    interval: values.penaltyInterval,
+  };
+}
+
+function growthOf({ growth }: PresetValues, { growthKimg, lr }: TrainingOverrides): GrowthSchedule | null {
+  if (!growth) return null;
+  return {
+    ...growth,
+    ...(growthKimg === undefined ? {} : { stabilizeKimg: growthKimg, fadeKimg: growthKimg }),
+    ...(lr === undefined ? {} : { lr: { base: lr, at: {} } }),
+  };
+}
+
+/** @throws UserError for choices that each make sense, but not together */
+function checkCombination(
+  cfg: string,
+  values: PresetValues,
+  facts: DatasetFacts,
+  overrides: TrainingOverrides,
+): void {
+  const { architecture, growth } = values;
+  if (facts.classNames.length > 0 && architecture !== "stylegan2")
+    throw new UserError(
+      `--cond: the networks of ${cfg} have no classes; choose --cfg stylegan2 or stylegan2-small`,
+    );
+  if (architecture === "progan" && values.plWeight > 0)
+    throw new UserError(`--pl-weight: ${cfg} has no w whose path length could be regularized; leave it out`);
+  if (architecture === "progan" && values.styleMixing > 0)
+    throw new UserError(`--style-mixing: ${cfg} has no styles to mix; leave it out`);
+  if (overrides.growthKimg !== undefined && !growth)
+    throw new UserError(
+      `--growth-kimg: ${cfg} does not grow; choose --cfg progan or stylegan1, or leave it out`,
+    );
+}
+
+/** The largest number up to `limit` that divides all of `numbers`: groups must fill every batch. */
+function commonDivisor(numbers: readonly number[], limit: number): number {
+  for (let divisor = limit; divisor > 1; divisor--) {
+    if (numbers.every((n) => n % divisor === 0)) return divisor;
+  }
+  return 1;
+}
+
+function withoutUndefined<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }

@@ -28,7 +28,8 @@ export interface Estimate {
 
 /** Builds the networks and runs every phase on random pictures, to measure instead of guess. Writes nothing. */
 export function estimateRun(config: TrainingConfig, device: Device): Estimate {
-  const trainer = new Trainer(config, device);
+  // Networks that grow are measured fully grown.
+  const trainer = new Trainer({ ...config, growth: null }, device);
   try {
     const sizes = [...partSizes("G", trainer.G), ...partSizes("D", trainer.D)];
     const phaseSeconds: Partial<Record<PhaseName, number>> = {};
@@ -36,7 +37,7 @@ export function estimateRun(config: TrainingConfig, device: Device): Estimate {
     for (const phase of trainer.phases) {
       for (const warm of [false, true]) {
         const start = performance.now();
-        scope(() => trainer.runPhase(phase, randomReals(config, device)));
+        scope(() => trainer.runPhase(phase, randomReals(trainer)));
         trainer.statistics.collect(); // on a GPU this waits for the phase to end
         const seconds = (performance.now() - start) / 1000;
         if (!warm) continue;
@@ -52,12 +53,12 @@ export function estimateRun(config: TrainingConfig, device: Device): Estimate {
 }
 
 /** A batch of noise in the place of pictures. */
-export function randomReals(config: TrainingConfig, device: Device): Reals {
-  const { resolution, cDim } = config.network;
+export function randomReals({ config, device, G }: Trainer): Reals {
+  const { resolution } = config.network.config;
   const images = noGrad(() =>
     randn([config.batch, 3, resolution, resolution], { device }).clamp(-1, 1).contiguous("channelsLast"),
   );
-  return { images, c: classRows(new Int32Array(config.batch), cDim, device) };
+  return { images, c: classRows(new Int32Array(config.batch), G.cDim, device) };
 }
 
 /** Number of elements of each child, two levels deep, and of the whole. */

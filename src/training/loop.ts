@@ -20,9 +20,11 @@ import {
 } from "./checkpoint.js";
 import type { TrainingConfig } from "./config.js";
 import { fakesGrid, gridSize, realsGrid, realsInGrid } from "./grids.js";
+import { fadeReals } from "./growth.js";
 import type { Reals } from "./objective.js";
 import type { RunDirectory } from "./runDirectory.js";
-import { describeNetworks, Trainer } from "./trainer.js";
+import { largestBatch } from "./schedule.js";
+import { Trainer } from "./trainer.js";
 
 /** What the loop tells while it runs. */
 export interface TickReport {
@@ -79,7 +81,8 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
   };
   if (options.resume === "run") progress = readTrainingState(run.stateFile, trainer);
   else if (options.resume) startFromSnapshot(options.resume.snapshot, trainer);
-  const { batch, seed } = config;
+  const { seed } = config;
+  const batch = config.growth ? largestBatch(config.growth) : config.batch;
   const loader = new ImageLoader(dataset, {
     batch,
     seed,
@@ -87,7 +90,7 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     state: progress.sampler,
   });
 
-  const grid = gridSize(config.network.resolution, totalNimg);
+  const grid = gridSize(dataset.resolution, totalNimg);
   const gridReals = realsInGrid(dataset, grid);
   const gridClasses = gridReals.map((index) => Math.max(dataset.label(index), 0));
   const writeFakes = (file: string) =>
@@ -100,7 +103,8 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
   };
   const saveSnapshot = async () => {
     const { G, D, gEma, curNimg } = trainer;
-    const info = { description: describeNetworks(config), curNimg, classNames: config.data.classNames };
+    const growth = trainer.schedulePoint?.growth;
+    const info = { description: config.network, curNimg, classNames: config.data.classNames, growth };
     writeSnapshot(run.snapshotFile(curNimg), { G_ema: gEma, G, D }, info);
     await writeFakes(run.fakesFile(curNimg));
     reporter.message(`snapshot ${run.snapshotFile(curNimg)}`);
@@ -120,7 +124,7 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     let partStartNimg = trainer.curNimg;
     let lastSavedNimg = options.resume === "run" ? trainer.curNimg : -1;
     while (trainer.curNimg < totalNimg && !shouldStop()) {
-      scope(() => trainer.step(nextReals(loader, config, device)));
+      scope(() => trainer.step(nextReals(loader, trainer, dataset.resolution)));
       reporter.step(trainer.curNimg, totalNimg);
       await setImmediate(); // signals arrive here
 
@@ -170,18 +174,18 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
   }
 }
 
-/** The next batch as the networks see it: images [N, 3, H, W] in [-1, 1], channels last. */
-function nextReals(loader: ImageLoader, config: TrainingConfig, device: Device): Reals {
-  const { pixels, labels } = loader.next();
-  const { resolution, cDim } = config.network;
-  const shape = [config.batch, resolution, resolution, 3];
-  const images = noGrad(() =>
-    tensorFromBytes(pixels, shape, "uint8")
+/** The next batch as the networks see it: images [N, 3, H, W] in [-1, 1], channels last, as large as they have grown. */
+function nextReals(loader: ImageLoader, trainer: Trainer, resolution: number): Reals {
+  const { batch, device, G, schedulePoint } = trainer;
+  const { pixels, labels } = loader.next(batch);
+  const full = noGrad(() =>
+    tensorFromBytes(pixels, [batch, resolution, resolution, 3], "uint8")
       .toDevice(device)
       .permute([0, 3, 1, 2])
       .to("float32")
       .div(127.5)
       .sub(1),
   );
-  return { images, c: classRows(labels, cDim, device) };
+  const images = schedulePoint ? noGrad(() => fadeReals(full, schedulePoint.growth)) : full;
+  return { images, c: classRows(labels, G.cDim, device) };
 }

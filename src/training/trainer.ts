@@ -1,8 +1,9 @@
 // One training step: the phases that are due, each followed by its optimizer, then the moving average.
 
-import { logistic } from "../losses/adversarial.js";
+import { createLoss } from "../losses/adversarial.js";
 import type { Discriminator, Generator } from "../networks/network.js";
-import { createDiscriminator, createGenerator, type NetworkDescription } from "../networks/registry.js";
+import { setGrowth } from "../networks/progressive.js";
+import { createDiscriminator, createGenerator } from "../networks/registry.js";
 import { Adam, type AdamOptions } from "../torch/adam.js";
 import { backward, noGrad } from "../torch/autograd.js";
 import { FlatParameters, layFlat } from "../torch/flat.js";
@@ -11,10 +12,12 @@ import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Device, Tensor } from "../torch/tensor.js";
 import type { TrainingConfig } from "./config.js";
-import { type Latents, Objective, type PhaseResult, type Reals } from "./objective.js";
+import { combined, type Latents, Objective, type PhaseResult, type Reals } from "./objective.js";
+import { type SchedulePoint, scheduleAt } from "./schedule.js";
 import { Statistics } from "./statistics.js";
 
-export type PhaseName = "Gmain" | "Greg" | "Dmain" | "Dreg";
+/** G, D: the network that steps; main, reg: its adversarial loss, its regularization; both: the two in one step. */
+export type PhaseName = "Gmain" | "Greg" | "Gboth" | "Dmain" | "Dreg" | "Dboth";
 
 /** One network in training: its parameters in one buffer and their optimizer. */
 interface Trained {
@@ -28,6 +31,8 @@ interface Phase {
   trained: Trained;
   /** The phase runs in every so many-th step, with its loss times as many (lazy regularization). */
   interval: number;
+  /** The first step in which it runs. */
+  startStep: number;
   evaluate(reals: Reals, latents: Latents): PhaseResult;
 }
 
@@ -52,55 +57,87 @@ export class Trainer {
   readonly #gBuffers: Tensor;
   readonly #emaParameters: FlatParameters;
   readonly #emaBuffers: Tensor;
+  /** The level that the optimizers' moments belong to; undefined before the first step. */
+  #level: number | undefined;
 
   /** Fresh networks; seed libtorch's random generator before. */
   constructor(config: TrainingConfig, device: Device = "cpu") {
     this.config = config;
     this.device = device;
-    const description = describeNetworks(config);
-    this.G = createGenerator(description).to(device);
-    this.D = createDiscriminator(description).to(device);
-    this.gEma = createGenerator(description).to(device);
+    this.G = createGenerator(config.network).to(device);
+    this.D = createDiscriminator(config.network).to(device);
+    this.gEma = createGenerator(config.network).to(device);
     this.gEma.loadStateDict(this.G.stateDict());
     this.gEma.setRequiresGrad(false);
 
-    const { r1, pathLength, optimizer } = config;
-    const gReg = pathLength.weight > 0 ? pathLength.interval : null;
-    const dReg = r1.gamma > 0 ? r1.interval : null;
-    this.#g = prepare(this.G, adamOptions(optimizer.gLr, gReg, config));
-    this.#d = prepare(this.D, adamOptions(optimizer.dLr, dReg, config));
+    const { penalty, pathLength, optimizer } = config;
+    const hasPenalty = penalty.r1Gamma + penalty.r2Gamma + penalty.gpLambda > 0;
+    const gRegInterval = pathLength.weight > 0 ? pathLength.interval : null;
+    const dRegInterval = hasPenalty ? penalty.interval : null;
+    this.#g = prepare(this.G, adamOptions(optimizer.gLr, gRegInterval, config));
+    this.#d = prepare(this.D, adamOptions(optimizer.dLr, dRegInterval, config));
     this.gOptimizer = this.#g.optimizer;
     this.dOptimizer = this.#d.optimizer;
     this.#gBuffers = layFlat(this.G.buffers());
     this.#emaParameters = new FlatParameters(this.gEma);
     this.#emaBuffers = layFlat(this.gEma.buffers());
 
-    const objective = new Objective({ G: this.G, D: this.D }, logistic, config);
+    const objective = new Objective(
+      { G: this.G, D: this.D },
+      createLoss(config.loss.name, config.loss.options),
+      config,
+    );
     this.objective = objective;
-    const phases: Phase[] = [
-      { name: "Gmain", trained: this.#g, interval: 1, evaluate: (_, z) => objective.generatorMain(z) },
+    this.phases = [
+      ...phasesOf("G", this.#g, {
+        main: (reals, latents) => objective.generatorMain(reals, latents),
+        reg: (_, latents) => objective.generatorReg(latents),
+        regInterval: gRegInterval,
+        regStart: pathLength.startSteps,
+      }),
+      ...phasesOf("D", this.#d, {
+        main: (reals, latents) => objective.discriminatorMain(reals, latents),
+        reg: (reals, latents) => objective.discriminatorReg(reals, latents),
+        regInterval: dRegInterval,
+        regStart: 0,
+      }),
     ];
-    if (gReg)
-      phases.push({
-        name: "Greg",
-        trained: this.#g,
-        interval: gReg,
-        evaluate: (_, z) => objective.generatorReg(z),
-      });
-    phases.push({
-      name: "Dmain",
-      trained: this.#d,
-      interval: 1,
-      evaluate: (reals, z) => objective.discriminatorMain(reals, z),
-    });
-    if (dReg)
-      phases.push({
-        name: "Dreg",
-        trained: this.#d,
-        interval: dReg,
-        evaluate: (reals) => objective.discriminatorReg(reals),
-      });
-    this.phases = phases;
+    this.followSchedule();
+  }
+
+  /** Where the run stands in its schedule of growth, or undefined when nothing grows. */
+  get schedulePoint(): SchedulePoint | undefined {
+    const { growth, network } = this.config;
+    return growth ? scheduleAt(growth, this.curNimg, network.config.resolution) : undefined;
+  }
+
+  /** Images of the next step. */
+  get batch(): number {
+    return this.schedulePoint?.batch ?? this.config.batch;
+  }
+
+  /** After `curNimg` has been set from a saved state: the present resolution is no new one. */
+  resumeSchedule(): void {
+    this.#level = this.schedulePoint?.growth.level;
+    this.followSchedule();
+  }
+
+  /**
+   * Grows the networks to where the schedule is and sets the learning rate of that resolution. The moments of both
+   * optimizers start afresh at each new resolution.
+   */
+  followSchedule(): void {
+    const point = this.schedulePoint;
+    if (!point) return;
+    for (const network of [this.G, this.D, this.gEma]) setGrowth(network, point.growth);
+    this.gOptimizer.lr = point.lr;
+    this.dOptimizer.lr = point.lr;
+    const { level } = point.growth;
+    if (this.#level !== undefined && this.#level !== level) {
+      this.gOptimizer.reset();
+      this.dOptimizer.reset();
+    }
+    this.#level = level;
   }
 
   /**
@@ -108,12 +145,15 @@ export class Trainer {
    * @throws DivergenceError when a loss is not finite; the networks are as they were before that phase
    */
   step(reals: Reals): void {
+    const { batchIndex } = this;
     for (const phase of this.phases) {
-      if (this.batchIndex % phase.interval === 0) this.runPhase(phase, reals);
+      if (batchIndex >= phase.startStep && batchIndex % phase.interval === 0) this.runPhase(phase, reals);
     }
-    this.#updateEma();
-    this.curNimg += this.config.batch;
+    const batch = reals.images.size(0);
+    this.#updateEma(batch);
+    this.curNimg += batch;
     this.batchIndex += 1;
+    this.followSchedule();
   }
 
   /** Evaluates one phase, and steps the optimizer of the network it trains. */
@@ -128,6 +168,8 @@ export class Trainer {
       if (this.device === "cpu") this.statistics.collect();
       backward(loss.mul(interval), trained.flat.parameters);
       trained.flat.gradients.nanToNum_({ nan: 0, posinf: 1e5, neginf: -1e5 }).clamp_(-1e5, 1e5);
+      const { maxGradientNorm } = this.config.optimizer;
+      if (maxGradientNorm !== null) trained.flat.clipNorm(maxGradientNorm);
       trained.optimizer.step();
     });
   }
@@ -146,14 +188,13 @@ export class Trainer {
   }
 
   /** Latents for one phase, with the classes of the real pictures, so that both sides have the same mix. */
-  #drawLatents({ c }: Reals): Latents {
-    const { batch, network } = this.config;
-    return { z: randn([batch, network.zDim], { device: this.device }), c };
+  #drawLatents({ images, c }: Reals): Latents {
+    return { z: randn([images.size(0), this.G.zDim], { device: this.device }), c };
   }
 
   /** θ_ema = β θ_ema + (1 - β) θ, with a half-life in images: β = 0.5^(batch / half-life). */
-  #updateEma(): void {
-    const { batch, ema } = this.config;
+  #updateEma(batch: number): void {
+    const { ema } = this.config;
     const ramped = ema.rampup === null ? Number.POSITIVE_INFINITY : this.curNimg * ema.rampup;
     const halfLifeNimg = Math.min(ema.kimg * 1000, ramped);
     const beta = 0.5 ** (batch / Math.max(halfLifeNimg, 1e-8));
@@ -164,17 +205,35 @@ export class Trainer {
   }
 }
 
-/** What a snapshot needs to rebuild the networks of a run. */
-export function describeNetworks(config: TrainingConfig): NetworkDescription {
-  return { architecture: "stylegan2", config: config.network };
+interface PhaseParts {
+  main: Phase["evaluate"];
+  reg: Phase["evaluate"];
+  /** null: no regularization. 1: in the same step as the main loss. */
+  regInterval: number | null;
+  regStart: number;
+}
+
+function phasesOf(network: "G" | "D", trained: Trained, parts: PhaseParts): Phase[] {
+  const { main, reg, regInterval, regStart } = parts;
+  const phase = { trained, interval: 1, startStep: 0 };
+  if (regInterval === null) return [{ ...phase, name: `${network}main`, evaluate: main }];
+  if (regInterval === 1 && regStart === 0) {
+    const both: Phase["evaluate"] = (reals, latents) => combined(main(reals, latents), reg(reals, latents));
+    return [{ ...phase, name: `${network}both`, evaluate: both }];
+  }
+  return [
+    { ...phase, name: `${network}main`, evaluate: main },
+    { ...phase, name: `${network}reg`, interval: regInterval, startStep: regStart, evaluate: reg },
+  ];
 }
 
 /**
- * Adam for a network whose regularization runs every `interval` steps: c = k / (k + 1), lr c, β^c.
+ * Adam for a network whose regularization runs every `interval` steps: c = k / (k + 1), lr c, β^c. Regularization
+ * in every step is part of the one loss and changes nothing.
  * Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), appendix B.
  */
 function adamOptions(lr: number, interval: number | null, { optimizer }: TrainingConfig): AdamOptions {
-  const c = interval === null ? 1 : interval / (interval + 1);
+  const c = interval === null || interval === 1 ? 1 : interval / (interval + 1);
   const { beta1, beta2, eps } = optimizer;
   return { lr: lr * c, beta1: beta1 ** c, beta2: beta2 ** c, eps };
 }

@@ -93,8 +93,19 @@ describe("ImageLoader", () => {
     const loader = new ImageLoader(fakeDataset(4), { batch: 2, mirror: false, seed: 0 });
     const { pixels, labels } = loader.next();
     const next = loader.next();
-    expect(next.pixels).toBe(pixels);
-    expect(next.labels).toBe(labels);
+    expect(next.pixels.buffer).toBe(pixels.buffer);
+    expect(next.labels.buffer).toBe(labels.buffer);
+  });
+
+  it("gives smaller batches on request, without losing an image between them", () => {
+    const all = new ImageLoader(fakeDataset(4), { batch: 4, mirror: false, seed: 3 });
+    const whole = all.next().pixels.slice();
+    const parts = new ImageLoader(fakeDataset(4), { batch: 4, mirror: false, seed: 3 });
+    const one = parts.next(1).pixels.slice();
+    const three = parts.next(3).pixels.slice();
+    expect([...one, ...three]).toEqual([...whole]);
+    expect(parts.state).toEqual(all.state);
+    expect(() => parts.next(5)).toThrow(RangeError);
   });
 
   it("refuses a state of other data", () => {

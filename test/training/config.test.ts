@@ -4,11 +4,11 @@ import { stylegan2ConfigSchema } from "../../src/networks/stylegan2.js";
 import {
   type DatasetFacts,
   defaultBatch,
-  presetNamed,
   resolveConfig,
   trainingConfigSchema,
 } from "../../src/training/config.js";
 import { gridSize } from "../../src/training/grids.js";
+import { presetNamed } from "../../src/training/presets.js";
 
 const facts = (resolution: number, classNames: string[] = []): DatasetFacts => ({
   resolution,
@@ -32,11 +32,19 @@ describe("stylegan2, as published", () => {
     const config = resolveConfig("stylegan2", facts(resolution));
     expect(config.batch).toBe(batch);
     expect(defaultBatch("stylegan2", resolution)).toBe(batch);
-    expect(config.r1.gamma).toBeCloseTo(gamma, 10);
-    expect(config.optimizer).toEqual({ gLr: lr, dLr: lr, beta1: 0, beta2: 0.99, eps: 1e-8 });
+    expect(config.penalty.r1Gamma).toBeCloseTo(gamma, 10);
+    expect(config.optimizer).toEqual({
+      gLr: lr,
+      dLr: lr,
+      beta1: 0,
+      beta2: 0.99,
+      eps: 1e-8,
+      maxGradientNorm: null,
+    });
     expect(config.ema.kimg).toBeCloseTo((batch * 10) / 32, 10);
     expect(config.ema.rampup).toBe(0.05);
-    expect(config.network).toEqual({
+    expect(config.network.architecture).toBe("stylegan2");
+    expect(config.network.config).toEqual({
       resolution,
       zDim: 512,
       wDim: 512,
@@ -49,8 +57,15 @@ describe("stylegan2, as published", () => {
       convClamp: 256,
       mbstdGroupSize: 4,
     });
-    expect(config.pathLength).toEqual({ weight: 2, decay: 0.01, batchShrink: 2, interval: 4 });
-    expect(config.r1.interval).toBe(16);
+    expect(config.pathLength).toEqual({
+      weight: 2,
+      decay: 0.01,
+      batchShrink: 2,
+      interval: 4,
+      startSteps: 0,
+      biasCorrection: false,
+    });
+    expect(config.penalty.interval).toBe(16);
     expect(config.styleMixing).toBe(0.9);
     expect(config.kimg).toBe(25000);
   });
@@ -62,11 +77,11 @@ describe("stylegan2-small", () => {
     expect(config).toMatchObject({
       batch: 16,
       styleMixing: 0,
-      r1: { gamma: 0.5 },
+      penalty: { r1Gamma: 0.5, r2Gamma: 0, gpLambda: 0 },
       pathLength: { weight: 0 },
       ema: { kimg: 1 },
       optimizer: { gLr: 0.0025, dLr: 0.0025 },
-      network: { channelBase: 1024, channelMax: 64, mappingLayers: 2 },
+      network: { config: { channelBase: 1024, channelMax: 64, mappingLayers: 2 } },
     });
   });
 });
@@ -74,10 +89,10 @@ describe("stylegan2-small", () => {
 describe("resolveConfig", () => {
   it("lets the user's choices win, and the batch decide what depends on it", () => {
     const config = resolveConfig("stylegan2", facts(256), { batch: 8, lr: 0.1, plWeight: 0, seed: 7 });
-    expect(config.r1.gamma).toBeCloseTo((0.0002 * 256 ** 2) / 8, 10);
+    expect(config.penalty.r1Gamma).toBeCloseTo((0.0002 * 256 ** 2) / 8, 10);
     expect(config.ema.kimg).toBeCloseTo(2.5, 10);
     expect(config).toMatchObject({ seed: 7, optimizer: { gLr: 0.1, dLr: 0.1 }, pathLength: { weight: 0 } });
-    expect(resolveConfig("stylegan2", facts(256), { batch: 8, gamma: 3 }).r1.gamma).toBe(3);
+    expect(resolveConfig("stylegan2", facts(256), { batch: 8, gamma: 3 }).penalty.r1Gamma).toBe(3);
   });
 
   it.each([
@@ -90,11 +105,13 @@ describe("resolveConfig", () => {
     [8, 4],
     [10, 2],
   ])("a batch of %i takes its standard deviation over %i, so that groups fill the batch", (batch, group) => {
-    expect(resolveConfig("stylegan2", facts(64), { batch }).network.mbstdGroupSize).toBe(group);
+    expect(resolveConfig("stylegan2", facts(64), { batch }).network.config).toMatchObject({
+      mbstdGroupSize: group,
+    });
   });
 
   it("counts the classes", () => {
-    expect(resolveConfig("stylegan2", facts(64, ["a", "b"])).network.cDim).toBe(2);
+    expect(resolveConfig("stylegan2", facts(64, ["a", "b"])).network.config).toMatchObject({ cDim: 2 });
   });
 
   it("makes what its own schema accepts, and survives JSON", () => {

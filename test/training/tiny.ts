@@ -23,11 +23,13 @@ export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string
     styleMixing: 0.9,
     ...overrides,
   });
-  return { ...config, network: { ...config.network, zDim: 16, wDim: 16 } };
+  if (config.network.architecture !== "stylegan2") throw new Error("tinyConfig makes StyleGAN2 only");
+  const network = { ...config.network, config: { ...config.network.config, zDim: 16, wDim: 16 } };
+  return { ...config, network };
 }
 
 /** Random pictures; the caller owns them. */
 export function reals(config: TrainingConfig): Reals {
-  const { resolution } = config.network;
+  const { resolution } = config.network.config;
   return { images: randn([config.batch, 3, resolution, resolution]), c: null };
 }

@@ -60,7 +60,7 @@ describe("Adam with lazy regularization", () => {
       const inputs = images.detach().setRequiresGrad(true);
       const loss = r1Penalty(trainer.D.forward(inputs, null), inputs)
         .mean()
-        .mul(trainer.config.r1.gamma / 2);
+        .mul(trainer.config.penalty.r1Gamma / 2);
       // The input's own gradient has no part in this; parameters that R1 does not reach are left out.
       const weights = trainer.D.parameters().filter(({ shape }) => shape.length > 1);
       return Math.sqrt(grad([loss], weights).reduce((sum, part) => sum + part.square().sum().item(), 0));

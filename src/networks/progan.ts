@@ -1,0 +1,151 @@
+// ProGAN: a generator and a discriminator that grow together.
+// Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation" (2018), table 2.
+//
+// Legend of shapes: N batch, C channels, H and W pixels.
+
+import { z } from "zod";
+import { UserError } from "../errors.js";
+import { pixelNorm } from "../layers/normalization.js";
+import { Module } from "../torch/module.js";
+import { linear, zeros } from "../torch/ops.js";
+import { randn } from "../torch/random.js";
+import { scope } from "../torch/scope.js";
+import type { Tensor } from "../torch/tensor.js";
+import { checkShape } from "./checkShape.js";
+import type { NoiseMode, TruncationOptions } from "./network.js";
+import {
+  channelsAt,
+  checkUnconditional,
+  GrowingDiscriminator,
+  HeConv2d,
+  levelsFrom,
+  lrelu,
+  minLevel,
+  type ProgressiveGenerator,
+  ProgressiveModule,
+  progressiveConfigShape,
+  ToRgb,
+} from "./progressive.js";
+
+/** What shapes a ProGAN; everything that rebuilds its two networks. */
+export const proganConfigSchema = z.strictObject(progressiveConfigShape);
+
+export type ProGanConfig = z.infer<typeof proganConfigSchema>;
+
+/** What follows each convolution of the generator. */
+function activateAndNormalize(x: Tensor): Tensor {
+  return scope(() => pixelNorm(lrelu(x)));
+}
+
+/** The latent to features at 4x4. */
+class InitialBlock extends Module {
+  readonly #weight: Tensor; // [16 C, zDim], pixels before channels
+  readonly #bias: Tensor; // [C]
+  readonly #weightGain: number;
+  readonly #conv: HeConv2d;
+
+  constructor(config: ProGanConfig) {
+    super();
+    const channels = channelsAt(config, minLevel);
+    this.#weight = this.parameter("dense.weight", randn([channels * 4 ** minLevel, config.zDim]));
+    this.#bias = this.parameter("dense.bias", zeros([channels]));
+    // The paper's 4x4 convolution of a single pixel is a dense layer, with the convolution's fan-in.
+    this.#weightGain = Math.SQRT2 / Math.sqrt(config.zDim * 4 ** minLevel);
+    this.#conv = this.child("conv", new HeConv2d(channels, channels, { kernelSize: 3 }));
+  }
+
+  /** Normalized latents [N, zDim] to [N, C, 4, 4]. */
+  forward(z: Tensor): Tensor {
+    return scope(() => {
+      const size = 2 ** minLevel;
+      const y = linear(z, this.#weight.mul(this.#weightGain)) // [N, 16 C]
+        .reshape([z.size(0), size, size, -1])
+        .add(this.#bias)
+        .permute([0, 3, 1, 2]);
+      return activateAndNormalize(this.#conv.forward(activateAndNormalize(y)));
+    });
+  }
+}
+
+/** Twice the resolution and two convolutions. */
+class UpBlock extends Module {
+  readonly #conv0: HeConv2d;
+  readonly #conv1: HeConv2d;
+
+  constructor(config: ProGanConfig, level: number) {
+    super();
+    const channels = channelsAt(config, level);
+    const conv0 = new HeConv2d(channelsAt(config, level - 1), channels, { kernelSize: 3, resample: "up" });
+    this.#conv0 = this.child("conv0_up", conv0);
+    this.#conv1 = this.child("conv1", new HeConv2d(channels, channels, { kernelSize: 3 }));
+  }
+
+  forward(x: Tensor): Tensor {
+    return scope(() =>
+      activateAndNormalize(this.#conv1.forward(activateAndNormalize(this.#conv0.forward(x)))),
+    );
+  }
+}
+
+/**
+ * The generator. It has no mapping network: its w is z itself, one for all layers, brought to unit length by
+ * `synthesize`, so that points between latents are latents as well.
+ */
+export class ProGanGenerator extends ProgressiveModule implements ProgressiveGenerator {
+  readonly zDim: number;
+  readonly cDim = 0;
+  readonly wDim: number;
+  readonly numWs = 1;
+  readonly numWsInUse = 1;
+  readonly resolution: number;
+  readonly #initial: InitialBlock;
+  readonly #blocks: readonly UpBlock[];
+  readonly #toRgb: ToRgb;
+
+  constructor(config: ProGanConfig) {
+    super(config);
+    this.zDim = config.zDim;
+    this.wDim = config.zDim;
+    this.resolution = config.resolution;
+    this.#initial = this.child("init_block", new InitialBlock(config));
+    this.#blocks = levelsFrom(minLevel + 1, config).map((level, i) =>
+      this.child(`blocks.${i}`, new UpBlock(config, level)),
+    );
+    this.#toRgb = this.child("to_rgb", new ToRgb(config));
+  }
+
+  /** @throws UserError when truncation is asked for */
+  map(z: Tensor, c: Tensor | null, { truncationPsi = 1 }: TruncationOptions = {}): Tensor {
+    checkShape("z", z, [null, this.zDim]);
+    checkUnconditional(c);
+    if (truncationPsi !== 1)
+      throw new UserError(
+        `truncation ${truncationPsi} is not possible: it moves w towards its mean, and ProGAN has no w; use 1`,
+      );
+    return z.unsqueeze(1);
+  }
+
+  /** ws [N, 1, zDim] to images [N, 3, 2^level, 2^level]. There is no noise: `noiseMode` has no effect. */
+  synthesize(ws: Tensor, _: { noiseMode: NoiseMode }): Tensor {
+    checkShape("ws", ws, [null, this.numWs, this.wDim]);
+    const { level, alpha } = this.growth;
+    return scope(() => {
+      let x = this.#initial.forward(pixelNorm(ws.squeeze(1)));
+      const features = [x];
+      for (const block of this.#blocks.slice(0, level - minLevel)) {
+        x = block.forward(x);
+        features.push(x);
+      }
+      return this.#toRgb.forward(features, alpha);
+    });
+  }
+
+  /** Does nothing: there is no w. */
+  updateWAvg(_: Tensor): void {}
+}
+
+export class ProGanDiscriminator extends GrowingDiscriminator {
+  constructor(config: ProGanConfig) {
+    super(config, { smooth: false });
+  }
+}

@@ -1,0 +1,270 @@
+// StyleGAN: a mapping network, a synthesis network that styles control, and a discriminator that blurs.
+// Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019).
+//
+// Legend of shapes: N batch, C channels, H and W pixels, L layers (numWs).
+
+import { z } from "zod";
+import { adaptiveInstanceNorm } from "../layers/adain.js";
+import { pixelNorm } from "../layers/normalization.js";
+import { noGrad } from "../torch/autograd.js";
+import { Module } from "../torch/module.js";
+import { addcmul, ones, zeros } from "../torch/ops.js";
+import { randn } from "../torch/random.js";
+import { scope } from "../torch/scope.js";
+import type { Tensor } from "../torch/tensor.js";
+import { checkShape } from "./checkShape.js";
+import { broadcastWs, truncate } from "./mapping.js";
+import type { NoiseMode, TruncationOptions } from "./network.js";
+import {
+  channelsAt,
+  checkUnconditional,
+  GrowingDiscriminator,
+  type Growth,
+  HeConv2d,
+  HeLinear,
+  levelsFrom,
+  lrelu,
+  minLevel,
+  type ProgressiveGenerator,
+  ProgressiveModule,
+  progressiveConfigShape,
+  ToRgb,
+} from "./progressive.js";
+
+/** What shapes a StyleGAN; everything that rebuilds its two networks. */
+export const stylegan1ConfigSchema = z.strictObject({
+  ...progressiveConfigShape,
+  wDim: z.number().int().min(1).max(8192),
+  mappingLayers: z.number().int().min(1).max(64),
+  mappingLrMultiplier: z.number().positive(),
+  /** Decay of the running mean of w. */
+  wAvgBeta: z.number().min(0).max(1),
+});
+
+export type StyleGan1Config = z.infer<typeof stylegan1ConfigSchema>;
+
+export interface StyleGan1SynthesisOptions {
+  noiseMode: NoiseMode;
+  /** The noise of each layer in use [N or 1, 1, H, W], from 4x4 on, two for each resolution; goes before `noiseMode`. */
+  noise?: readonly Tensor[];
+}
+
+/** The mapping network f: Z -> W. Section 2 and appendix C of the paper. */
+class MappingNetwork extends Module {
+  readonly wAvg: Tensor; // [wDim]
+  readonly #layers: readonly HeLinear[];
+  readonly #wAvgBeta: number;
+
+  constructor(config: StyleGan1Config) {
+    super();
+    const { zDim, wDim, mappingLayers, mappingLrMultiplier: lrMultiplier } = config;
+    this.#layers = Array.from({ length: mappingLayers }, (_, i) =>
+      this.child(`map.dense${i}`, new HeLinear(i === 0 ? zDim : wDim, wDim, { lrMultiplier })),
+    );
+    this.wAvg = this.buffer("w_avg", zeros([wDim]));
+    this.#wAvgBeta = config.wAvgBeta;
+  }
+
+  /** z [N, zDim] to w [N, wDim]. */
+  forward(z: Tensor): Tensor {
+    return scope(() => {
+      let x = pixelNorm(z);
+      for (const layer of this.#layers) x = lrelu(layer.forward(x));
+      return x;
+    });
+  }
+
+  /** Moves the running mean of w: w_avg = β w_avg + (1 - β) mean(w). */
+  updateWAvg(w: Tensor): void {
+    noGrad(() => this.wAvg.lerp_(w.detach().mean([0]), 1 - this.#wAvgBeta));
+  }
+}
+
+/** Noise, leaky ReLU and AdaIN: what follows each convolution. Figure 1 of the paper. */
+class LayerEpilogue extends Module {
+  readonly #noiseConst: Tensor; // [H, W]
+  readonly #noiseWeight: Tensor; // [C]
+  readonly #style: HeLinear;
+
+  constructor({ channels, wDim, level }: { channels: number; wDim: number; level: number }) {
+    super();
+    this.#noiseWeight = this.parameter("top_epi.noise.weight", zeros([channels]));
+    this.#noiseConst = this.buffer("top_epi.noise.const", randn([2 ** level, 2 ** level]));
+    this.#style = this.child("style_mod.lin", new HeLinear(wDim, 2 * channels, { gain: 1 }));
+  }
+
+  /** x [N, C, H, W], its bias already added, and w [N, wDim] to [N, C, H, W]. */
+  forward(x: Tensor, w: Tensor, noise: NoiseMode | Tensor): Tensor {
+    return scope(() => adaptiveInstanceNorm(lrelu(this.#addNoise(x, noise)), this.#style.forward(w)));
+  }
+
+  #addNoise(x: Tensor, noise: NoiseMode | Tensor): Tensor {
+    if (noise === "none") return x;
+    const [n, c, height, width] = x.shape as [number, number, number, number];
+    let map: Tensor;
+    if (noise === "const") map = this.#noiseConst.reshape([1, 1, height, width]);
+    else if (noise === "random") map = randn([n, 1, height, width], { device: x.device, dtype: x.dtype });
+    else map = noise;
+    return addcmul(x, map, this.#noiseWeight.reshape([1, c, 1, 1]));
+  }
+}
+
+/** One for each of a block's two layers. */
+type Two<T> = readonly [T, T];
+
+/** The learned constant at 4x4. */
+class InitialBlock extends Module {
+  readonly #constant: Tensor; // [1, C, 4, 4]
+  readonly #bias: Tensor; // [C]
+  readonly #epilogue1: LayerEpilogue;
+  readonly #conv: HeConv2d;
+  readonly #epilogue2: LayerEpilogue;
+
+  constructor(config: StyleGan1Config) {
+    super();
+    const channels = channelsAt(config, minLevel);
+    const epilogue = { channels, wDim: config.wDim, level: minLevel };
+    this.#constant = this.parameter("const", ones([1, channels, 2 ** minLevel, 2 ** minLevel]));
+    this.#bias = this.parameter("bias", zeros([channels]));
+    this.#epilogue1 = this.child("epi1", new LayerEpilogue(epilogue));
+    this.#conv = this.child("conv", new HeConv2d(channels, channels, { kernelSize: 3 }));
+    this.#epilogue2 = this.child("epi2", new LayerEpilogue(epilogue));
+  }
+
+  forward(ws: Two<Tensor>, noises: Two<NoiseMode | Tensor>): Tensor {
+    return scope(() => {
+      const n = ws[0].size(0);
+      const constant = this.#constant
+        .add(this.#bias.reshape([1, -1, 1, 1]))
+        .expand([n, -1, -1, -1])
+        .contiguous("channelsLast");
+      const x = this.#epilogue1.forward(constant, ws[0], noises[0]);
+      return this.#epilogue2.forward(this.#conv.forward(x), ws[1], noises[1]);
+    });
+  }
+}
+
+/** Twice the resolution, smoothed, and two styled convolutions. */
+class SynthesisBlock extends Module {
+  readonly #conv0: HeConv2d;
+  readonly #epilogue1: LayerEpilogue;
+  readonly #conv1: HeConv2d;
+  readonly #epilogue2: LayerEpilogue;
+
+  constructor(config: StyleGan1Config, level: number) {
+    super();
+    const channels = channelsAt(config, level);
+    const epilogue = { channels, wDim: config.wDim, level };
+    this.#conv0 = this.child(
+      "conv0_up",
+      new HeConv2d(channelsAt(config, level - 1), channels, { kernelSize: 3, resample: "up-smooth" }),
+    );
+    this.#epilogue1 = this.child("epi1", new LayerEpilogue(epilogue));
+    this.#conv1 = this.child("conv1", new HeConv2d(channels, channels, { kernelSize: 3 }));
+    this.#epilogue2 = this.child("epi2", new LayerEpilogue(epilogue));
+  }
+
+  /** [N, C, H, W] to [N, C', 2H, 2W]. */
+  forward(input: Tensor, ws: Two<Tensor>, noises: Two<NoiseMode | Tensor>): Tensor {
+    return scope(() => {
+      const x = this.#epilogue1.forward(this.#conv0.forward(input), ws[0], noises[0]);
+      return this.#epilogue2.forward(this.#conv1.forward(x), ws[1], noises[1]);
+    });
+  }
+}
+
+class SynthesisNetwork extends Module {
+  readonly #initial: InitialBlock;
+  readonly #blocks: readonly SynthesisBlock[];
+  readonly #toRgb: ToRgb;
+
+  constructor(config: StyleGan1Config) {
+    super();
+    this.#initial = this.child("init_block", new InitialBlock(config));
+    this.#blocks = levelsFrom(minLevel + 1, config).map((level, i) =>
+      this.child(`blocks.${i}`, new SynthesisBlock(config, level)),
+    );
+    this.#toRgb = this.child("to_rgb", new ToRgb(config));
+  }
+
+  /** @param noises one for each layer */
+  forward(ws: readonly Tensor[], noises: readonly (NoiseMode | Tensor)[], { level, alpha }: Growth): Tensor {
+    return scope(() => {
+      const two = <T>(values: readonly T[], block: number) =>
+        [values[2 * block], values[2 * block + 1]] as unknown as Two<T>;
+      let x = this.#initial.forward(two(ws, 0), two(noises, 0));
+      const features = [x];
+      for (const [i, block] of this.#blocks.slice(0, level - minLevel).entries()) {
+        x = block.forward(x, two(ws, i + 1), two(noises, i + 1));
+        features.push(x);
+      }
+      return this.#toRgb.forward(features, alpha);
+    });
+  }
+}
+
+export class StyleGan1Generator extends ProgressiveModule implements ProgressiveGenerator {
+  readonly zDim: number;
+  readonly cDim = 0;
+  readonly wDim: number;
+  readonly numWs: number;
+  readonly resolution: number;
+  readonly #mapping: MappingNetwork;
+  readonly #synthesis: SynthesisNetwork;
+
+  constructor(config: StyleGan1Config) {
+    super(config);
+    this.zDim = config.zDim;
+    this.wDim = config.wDim;
+    this.resolution = config.resolution;
+    this.numWs = layersAt(this.maxLevel);
+    this.#mapping = this.child("mapping", new MappingNetwork(config));
+    this.#synthesis = this.child("synthesis", new SynthesisNetwork(config));
+  }
+
+  get numWsInUse(): number {
+    return layersAt(this.growth.level);
+  }
+
+  map(z: Tensor, c: Tensor | null, options: TruncationOptions = {}): Tensor {
+    checkShape("z", z, [null, this.zDim]);
+    checkUnconditional(c);
+    return scope(() =>
+      truncate(broadcastWs(this.#mapping.forward(z), this.numWs), this.#mapping.wAvg, options),
+    );
+  }
+
+  /** ws [N, numWs, wDim] to images [N, 3, 2^level, 2^level]; only the first `numWsInUse` have an effect. */
+  synthesize(ws: Tensor, { noiseMode, noise }: StyleGan1SynthesisOptions): Tensor {
+    checkShape("ws", ws, [null, this.numWs, this.wDim]);
+    const count = this.numWsInUse;
+    if (noise) this.#checkNoise(noise, ws.size(0));
+    const noises = noise ?? Array.from({ length: count }, () => noiseMode);
+    return scope(() => this.#synthesis.forward(ws.unbind(1), noises, this.growth));
+  }
+
+  updateWAvg(w: Tensor): void {
+    this.#mapping.updateWAvg(w);
+  }
+
+  #checkNoise(noise: readonly Tensor[], n: number): void {
+    const count = this.numWsInUse;
+    if (noise.length !== count)
+      throw new Error(`noise has ${noise.length} maps, expected ${count} at level ${this.growth.level}`);
+    for (const [i, map] of noise.entries()) {
+      const size = 2 ** (minLevel + Math.floor(i / 2));
+      checkShape(`noise ${i}`, map, [map.size(0) === 1 ? 1 : n, 1, size, size]);
+    }
+  }
+}
+
+/** Two layers, each with its w, for each level. */
+function layersAt(level: number): number {
+  return 2 * (level - minLevel + 1);
+}
+
+export class StyleGan1Discriminator extends GrowingDiscriminator {
+  constructor(config: StyleGan1Config) {
+    super(config, { smooth: true });
+  }
+}

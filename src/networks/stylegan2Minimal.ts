@@ -1,0 +1,457 @@
+// The minimal StyleGAN2 of labml.ai's annotated implementation ("the source" below): StyleGAN2 with one w for
+// each resolution, bilinear resampling with smoothing, no activation gains and no clamps. Names of parameters
+// are the source's own.
+// Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020).
+//
+// The source's images are in [0, 1], those of the interface in [-1, 1]: `synthesize` and `forward` convert,
+// `render` and `judge` speak the source's range. In the interface's range gradients with respect to images are
+// half as large (R1 penalties a quarter), and path lengths twice as large.
+//
+// Legend of shapes: N batch, C channels, H and W pixels, L blocks (numWs).
+
+import { z } from "zod";
+import { activate } from "../layers/activation.js";
+import { groupStdDev } from "../layers/groupStdDev.js";
+import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
+import { DownSample, UpSample } from "../layers/smooth.js";
+import { noGrad } from "../torch/autograd.js";
+import { Module } from "../torch/module.js";
+import { addcmul, conv2d, linear, ones, zeros } from "../torch/ops.js";
+import { randn } from "../torch/random.js";
+import { scope } from "../torch/scope.js";
+import type { Shape, Tensor } from "../torch/tensor.js";
+import { checkShape } from "./checkShape.js";
+import { broadcastWs, truncate } from "./mapping.js";
+import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
+
+/** What shapes a minimal StyleGAN2. The upper bounds keep a damaged file from asking for all memory. */
+export const stylegan2MinimalConfigSchema = z.strictObject({
+  /** A power of two from 8 on. */
+  resolution: z
+    .number()
+    .int()
+    .min(8)
+    .max(4096)
+    .refine((resolution) => Number.isInteger(Math.log2(resolution)), "not a power of two"),
+  /** Elements of z and of w. */
+  latentDim: z.number().int().min(1).max(8192),
+  /** There is no conditional form. */
+  cDim: z.literal(0),
+  /** Channels at the full resolution; they double with each halving, up to `maxFeatures`. */
+  generatorFeatures: z.number().int().min(1).max(4096),
+  discriminatorFeatures: z.number().int().min(1).max(4096),
+  maxFeatures: z.number().int().min(1).max(4096),
+  mappingLayers: z.number().int().min(1).max(64),
+  /**
+   * Stored weights of the mapping network are divided by it and used ones multiplied, so that they learn this
+   * many times as fast under Adam. 1: they are stored as the source does.
+   */
+  mappingLrMultiplier: z.number().positive(),
+  /** Decay of the running mean of w. */
+  wAvgBeta: z.number().min(0).max(1),
+  /** Samples over which the discriminator takes its standard deviation. */
+  groupSize: z.number().int().positive(),
+});
+
+export type StyleGan2MinimalConfig = z.infer<typeof stylegan2MinimalConfigSchema>;
+
+const imageChannels = 3;
+
+/** Channels of each block, from the full resolution down to 4: min(max, n 2^i). */
+function featuresOf({ resolution, maxFeatures }: StyleGan2MinimalConfig, features: number): number[] {
+  const blocks = Math.log2(resolution) - 1;
+  return Array.from({ length: blocks }, (_, i) => Math.min(maxFeatures, features * 2 ** i));
+}
+
+/**
+ * A weight with equalized learning rate: stored as N(0, 1), used times c = 1 / √(I kH kW).
+ * Karras et al., "Progressive Growing of GANs" (2018), section 4.1.
+ */
+class EqualizedWeight extends Module {
+  readonly #weight: Tensor; // [O, I] or [O, I, kH, kW]
+  readonly #scale: number;
+
+  constructor(shape: Shape, lrMultiplier = 1) {
+    super();
+    this.#weight = this.parameter("weight", randn(shape).mul(1 / lrMultiplier));
+    this.#scale = lrMultiplier / Math.sqrt(shape.slice(1).reduce((product, size) => product * size, 1));
+  }
+
+  scaled(): Tensor {
+    return this.#weight.mul(this.#scale);
+  }
+}
+
+interface EqualizedLinearOptions {
+  biasInit?: number;
+  lrMultiplier?: number;
+}
+
+/** x · wᵀ + b for x [N, I]; returns [N, O]. */
+class EqualizedLinear extends Module {
+  readonly #weight: EqualizedWeight;
+  readonly #bias: Tensor; // [O]
+  readonly #lrMultiplier: number;
+
+  constructor(inFeatures: number, outFeatures: number, options: EqualizedLinearOptions = {}) {
+    super();
+    const { biasInit = 0, lrMultiplier = 1 } = options;
+    this.#lrMultiplier = lrMultiplier;
+    this.#weight = this.child("weight", new EqualizedWeight([outFeatures, inFeatures], lrMultiplier));
+    this.#bias = this.parameter("bias", ones([outFeatures]).mul(biasInit));
+  }
+
+  forward(x: Tensor): Tensor {
+    return scope(() => {
+      const bias = this.#lrMultiplier === 1 ? this.#bias : this.#bias.mul(this.#lrMultiplier);
+      return linear(x, this.#weight.scaled(), bias);
+    });
+  }
+}
+
+/** Convolution with bias, which starts at 1 as the source's does. */
+class EqualizedConv extends Module {
+  readonly #weight: EqualizedWeight;
+  readonly #bias: Tensor; // [O]
+  readonly #padding: number;
+
+  constructor(inChannels: number, outChannels: number, options: { kernelSize: number; padding?: number }) {
+    super();
+    const { kernelSize, padding = 0 } = options;
+    this.#padding = padding;
+    const shape = [outChannels, inChannels, kernelSize, kernelSize];
+    this.#weight = this.child("weight", new EqualizedWeight(shape));
+    this.#bias = this.parameter("bias", ones([outChannels]));
+  }
+
+  /** [N, I, H, W] to [N, O, H', W']. */
+  forward(x: Tensor): Tensor {
+    return scope(() => conv2d(x, this.#weight.scaled(), { bias: this.#bias, padding: this.#padding }));
+  }
+}
+
+/** z, normalized to length 1, through linear layers with leaky ReLU. */
+class MinimalMapping extends Module {
+  /** Differs from the source, which keeps no mean of w and cannot truncate. */
+  readonly wAvg: Tensor; // [latentDim]
+  readonly #layers: readonly EqualizedLinear[];
+  readonly #wAvgBeta: number;
+
+  constructor({ latentDim, mappingLayers, mappingLrMultiplier, wAvgBeta }: StyleGan2MinimalConfig) {
+    super();
+    this.#wAvgBeta = wAvgBeta;
+    // The activations between them are entries of their own in the source's list.
+    this.#layers = Array.from({ length: mappingLayers }, (_, i) =>
+      this.child(
+        `net.${2 * i}`,
+        new EqualizedLinear(latentDim, latentDim, { lrMultiplier: mappingLrMultiplier }),
+      ),
+    );
+    this.wAvg = this.buffer("w_avg", zeros([latentDim]));
+  }
+
+  /** z [N, latentDim] to w [N, latentDim]. */
+  forward(z: Tensor): Tensor {
+    return scope(() => {
+      const length = z.square().sum([1], true).sqrt();
+      let x = z.div(length.clamp(1e-12, null)); // z / max(|z|, ε)
+      for (const layer of this.#layers) x = activate(layer.forward(x), "lrelu");
+      return x;
+    });
+  }
+
+  updateWAvg(w: Tensor): void {
+    noGrad(() => this.wAvg.lerp_(w.detach().mean([0]), 1 - this.#wAvgBeta));
+  }
+}
+
+interface StyleBlockOptions {
+  latentDim: number;
+  inChannels: number;
+  outChannels: number;
+  resolution: number;
+}
+
+/** Modulated and demodulated 3x3 convolution, noise, bias, leaky ReLU. */
+class StyleBlock extends Module {
+  readonly #toStyle: EqualizedLinear;
+  readonly #weight: EqualizedWeight; // [O, I, 3, 3]
+  readonly #scaleNoise: Tensor; // [1]
+  readonly #bias: Tensor; // [O]
+  /** Differs from the source, which always draws its noise anew. */
+  readonly #noiseConst: Tensor; // [H, W]
+  readonly #options: StyleBlockOptions;
+
+  constructor(options: StyleBlockOptions) {
+    super();
+    const { latentDim, inChannels, outChannels, resolution } = options;
+    this.#options = options;
+    this.#toStyle = this.child("to_style", new EqualizedLinear(latentDim, inChannels, { biasInit: 1 }));
+    this.#weight = this.child("conv.weight", new EqualizedWeight([outChannels, inChannels, 3, 3]));
+    this.#scaleNoise = this.parameter("scale_noise", zeros([1]));
+    this.#bias = this.parameter("bias", zeros([outChannels]));
+    this.#noiseConst = this.buffer("noise_const", randn([resolution, resolution]));
+  }
+
+  /** What this layer adds for `n` samples in a mode: [1 or n, 1, H, W], or null for nothing. */
+  noise(n: number, mode: NoiseMode): Tensor | null {
+    const { resolution } = this.#options;
+    if (mode === "none") return null;
+    if (mode === "const") return this.#noiseConst.reshape([1, 1, resolution, resolution]);
+    const { device, dtype } = this.#noiseConst;
+    return randn([n, 1, resolution, resolution], { device, dtype });
+  }
+
+  checkNoise(noise: Tensor, n: number): void {
+    const { resolution } = this.#options;
+    checkShape("noise", noise, [noise.shape[0] === 1 ? 1 : n, 1, resolution, resolution]);
+  }
+
+  /** x [N, I, H, W], w [N, latentDim] and noise [1 or N, 1, H, W] (or null) to [N, O, H, W]. */
+  forward(x: Tensor, w: Tensor, noise: Tensor | null): Tensor {
+    return scope(() => {
+      const { outChannels } = this.#options;
+      const styles = this.#toStyle.forward(w); // [N, I]
+      const weight = this.#weight.scaled();
+      const y = modulatedConv2d(x, { weight, styles });
+      const scale = demodulation(weight, styles).reshape([x.size(0), outChannels, 1, 1]);
+      return activate(addcmul(this.#shift(noise), y, scale), "lrelu");
+    });
+  }
+
+  /** noise + bias: [1 or N, O, H, W] in channels-last layout, or [1, O, 1, 1] without noise. */
+  #shift(noise: Tensor | null): Tensor {
+    const bias = this.#bias;
+    if (!noise) return bias.reshape([1, this.#options.outChannels, 1, 1]);
+    return noise.permute([0, 2, 3, 1]).mul(this.#scaleNoise).add(bias).permute([0, 3, 1, 2]);
+  }
+}
+
+/** Modulated 1x1 convolution to an image, without demodulation, with leaky ReLU. */
+class ToRgb extends Module {
+  readonly #toStyle: EqualizedLinear;
+  readonly #weight: EqualizedWeight; // [3, I, 1, 1]
+  readonly #bias: Tensor; // [3]
+
+  constructor(latentDim: number, inChannels: number) {
+    super();
+    this.#toStyle = this.child("to_style", new EqualizedLinear(latentDim, inChannels, { biasInit: 1 }));
+    this.#weight = this.child("conv.weight", new EqualizedWeight([imageChannels, inChannels, 1, 1]));
+    this.#bias = this.parameter("bias", zeros([imageChannels]));
+  }
+
+  /** x [N, I, H, W] and w [N, latentDim] to [N, 3, H, W]. */
+  forward(x: Tensor, w: Tensor): Tensor {
+    return scope(() => {
+      const y = modulatedConv2d(x, { weight: this.#weight.scaled(), styles: this.#toStyle.forward(w) });
+      return activate(y.add(this.#bias.reshape([1, imageChannels, 1, 1])), "lrelu");
+    });
+  }
+}
+
+/** Two style blocks and an image, at one resolution. */
+class GeneratorBlock extends Module {
+  readonly layers: readonly StyleBlock[];
+  readonly toRgb: ToRgb;
+
+  constructor(options: StyleBlockOptions) {
+    super();
+    const { latentDim, outChannels } = options;
+    this.layers = [
+      this.child("style_block1", new StyleBlock(options)),
+      this.child("style_block2", new StyleBlock({ ...options, inChannels: outChannels })),
+    ];
+    this.toRgb = this.child("to_rgb", new ToRgb(latentDim, outChannels));
+  }
+}
+
+/** What works at one resolution: a block, or the two layers at 4x4, which the source holds without one. */
+type ResolutionLayers = Pick<GeneratorBlock, "layers" | "toRgb">;
+
+/** ws to images: blocks from 4x4 to the full resolution, each of which adds to the image. */
+class MinimalSynthesis extends Module {
+  readonly numWs: number;
+  readonly #constant: Tensor; // [1, C, 4, 4]
+  readonly #blocks: readonly ResolutionLayers[];
+  readonly #upSample: UpSample;
+
+  constructor(config: StyleGan2MinimalConfig) {
+    super();
+    const { latentDim } = config;
+    const features = featuresOf(config, config.generatorFeatures).reverse();
+    const [channels = 0] = features;
+    this.numWs = features.length;
+    this.#constant = this.parameter("initial_constant", randn([1, channels, 4, 4]));
+    const options = { latentDim, inChannels: channels, outChannels: channels, resolution: 4 };
+    const first = {
+      layers: [this.child("style_block", new StyleBlock(options))],
+      toRgb: this.child("to_rgb", new ToRgb(latentDim, channels)),
+    };
+    const others = features.slice(1).map((outChannels, i) => {
+      const block = { latentDim, inChannels: features[i] as number, outChannels, resolution: 8 * 2 ** i };
+      return this.child(`blocks.${i}`, new GeneratorBlock(block));
+    });
+    this.#blocks = [first, ...others];
+    this.#upSample = this.child("up_sample", new UpSample());
+  }
+
+  get layers(): StyleBlock[] {
+    return this.#blocks.flatMap(({ layers }) => layers);
+  }
+
+  /** ws [N, L, latentDim] and the noise of each layer, in order, to [N, 3, H, W] in about [0, 1]. */
+  forward(ws: Tensor, noise: readonly (Tensor | null)[]): Tensor {
+    return scope(() => {
+      const n = ws.size(0);
+      let x = this.#constant.expand([n, -1, -1, -1]).contiguous("channelsLast");
+      let image: Tensor | undefined;
+      let layerIndex = 0;
+      for (const [i, w] of ws.unbind(1).entries()) {
+        const { layers, toRgb } = this.#blocks[i] as ResolutionLayers;
+        if (image) x = this.#upSample.forward(x);
+        for (const layer of layers) x = layer.forward(x, w, noise[layerIndex++] ?? null);
+        const rgb = toRgb.forward(x, w);
+        image = image ? this.#upSample.forward(image).add(rgb) : rgb;
+      }
+      return image as Tensor;
+    });
+  }
+}
+
+export class MinimalGenerator extends Module implements Generator {
+  readonly zDim: number;
+  readonly cDim = 0;
+  readonly wDim: number;
+  readonly numWs: number;
+  readonly resolution: number;
+  readonly #mapping: MinimalMapping;
+  readonly #synthesis: MinimalSynthesis;
+
+  constructor(config: StyleGan2MinimalConfig) {
+    super();
+    this.zDim = config.latentDim;
+    this.wDim = config.latentDim;
+    this.resolution = config.resolution;
+    this.#mapping = this.child("mapping", new MinimalMapping(config));
+    this.#synthesis = this.child("generator", new MinimalSynthesis(config));
+    this.numWs = this.#synthesis.numWs;
+  }
+
+  map(z: Tensor, c: Tensor | null, options: TruncationOptions = {}): Tensor {
+    checkShape("z", z, [null, this.zDim]);
+    if (c) checkShape("c", c, [z.size(0), this.cDim]);
+    return scope(() =>
+      truncate(broadcastWs(this.#mapping.forward(z), this.numWs), this.#mapping.wAvg, options),
+    );
+  }
+
+  synthesize(ws: Tensor, { noiseMode }: { noiseMode: NoiseMode }): Tensor {
+    checkShape("ws", ws, [null, this.numWs, this.wDim]);
+    return scope(() => {
+      const noise = this.#synthesis.layers.map((layer) => layer.noise(ws.size(0), noiseMode));
+      return this.#synthesis.forward(ws, noise).mul(2).sub(1);
+    });
+  }
+
+  /**
+   * ws [N, numWs, wDim] to images in the source's range, about [0, 1], with the noise of each layer given:
+   * [1 or N, 1, H, W] for the only layer at 4x4, then for the two at each further resolution.
+   */
+  render(ws: Tensor, noise: readonly Tensor[]): Tensor {
+    checkShape("ws", ws, [null, this.numWs, this.wDim]);
+    const { layers } = this.#synthesis;
+    if (noise.length !== layers.length)
+      throw new Error(`noise has ${noise.length} maps, expected ${layers.length}`);
+    for (const [i, layer] of layers.entries()) layer.checkNoise(noise[i] as Tensor, ws.size(0));
+    return this.#synthesis.forward(ws, noise);
+  }
+
+  updateWAvg(w: Tensor): void {
+    this.#mapping.updateWAvg(w);
+  }
+
+  /** As for every module, but a dictionary of the source's, without any of our own buffers, leaves those as they are. */
+  override loadStateDict(state: ReadonlyMap<string, Tensor>, ignore?: (name: string) => boolean): void {
+    const ours = [...this.stateDict()].filter(([name]) => /\.(w_avg|noise_const)$/.test(name));
+    const fromSource = !ours.some(([name]) => state.has(name));
+    super.loadStateDict(fromSource ? new Map([...state, ...ours]) : state, ignore);
+  }
+}
+
+/** Two convolutions with a residual connection, to half the resolution. */
+class DiscriminatorBlock extends Module {
+  readonly #residualDownSample: DownSample;
+  readonly #residual: EqualizedConv;
+  readonly #conv0: EqualizedConv;
+  readonly #conv1: EqualizedConv;
+  readonly #downSample: DownSample;
+
+  constructor(inChannels: number, outChannels: number) {
+    super();
+    const conv = { kernelSize: 3, padding: 1 };
+    this.#residualDownSample = this.child("residual.0", new DownSample());
+    this.#residual = this.child("residual.1", new EqualizedConv(inChannels, outChannels, { kernelSize: 1 }));
+    this.#conv0 = this.child("block.0", new EqualizedConv(inChannels, inChannels, conv));
+    this.#conv1 = this.child("block.2", new EqualizedConv(inChannels, outChannels, conv));
+    this.#downSample = this.child("down_sample", new DownSample());
+  }
+
+  /** [N, C, H, W] to [N, C', H / 2, W / 2]. */
+  forward(x: Tensor): Tensor {
+    return scope(() => {
+      const residual = this.#residual.forward(this.#residualDownSample.forward(x));
+      const y = activate(this.#conv0.forward(x), "lrelu");
+      const z = activate(this.#conv1.forward(y), "lrelu");
+      return this.#downSample.forward(z).add(residual).mul(Math.SQRT1_2);
+    });
+  }
+}
+
+export class MinimalDiscriminator extends Module implements Discriminator {
+  readonly #config: StyleGan2MinimalConfig;
+  readonly #fromRgb: EqualizedConv;
+  readonly #blocks: readonly DiscriminatorBlock[];
+  readonly #conv: EqualizedConv;
+  readonly #final: EqualizedLinear;
+
+  constructor(config: StyleGan2MinimalConfig) {
+    super();
+    this.#config = config;
+    const features = featuresOf(config, config.discriminatorFeatures);
+    const first = features[0] as number;
+    const last = (features.at(-1) as number) + 1; // and the standard deviation
+    this.#fromRgb = this.child("from_rgb.0", new EqualizedConv(imageChannels, first, { kernelSize: 1 }));
+    this.#blocks = features
+      .slice(1)
+      .map((outChannels, i) =>
+        this.child(`blocks.${i}`, new DiscriminatorBlock(features[i] as number, outChannels)),
+      );
+    this.#conv = this.child("conv", new EqualizedConv(last, last, { kernelSize: 3 }));
+    this.#final = this.child("final", new EqualizedLinear(2 * 2 * last, 1));
+  }
+
+  forward(images: Tensor, c: Tensor | null): Tensor {
+    this.#check(images);
+    if (c) checkShape("c", c, [images.size(0), 0]);
+    return scope(() => this.#logits(images.mul(0.5))); // (x + 1) / 2 - 1 / 2
+  }
+
+  /** Images [N, 3, resolution, resolution] in the source's range, [0, 1], to logits [N, 1]. */
+  judge(images: Tensor): Tensor {
+    this.#check(images);
+    return scope(() => this.#logits(images.sub(0.5)));
+  }
+
+  #check(images: Tensor): void {
+    const { resolution } = this.#config;
+    checkShape("images", images, [null, imageChannels, resolution, resolution]);
+  }
+
+  /** Images in [-1/2, 1/2] to logits. */
+  #logits(images: Tensor): Tensor {
+    let x = activate(this.#fromRgb.forward(images.contiguous("channelsLast")), "lrelu");
+    for (const block of this.#blocks) x = block.forward(x);
+    const y = this.#conv.forward(groupStdDev(x, this.#config)); // [N, C + 1, 2, 2]
+    return this.#final.forward(y.reshape([y.size(0), y.size(1) * 4]));
+  }
+}

@@ -1,0 +1,257 @@
+// Every default of a training run, once, with its source. `--cfg` names a row of the table.
+//
+// "ADA": the published configuration of Karras et al., "Training Generative Adversarial Networks with Limited
+// Data" (2020), table of appendix C and the `auto` configuration that goes with it.
+// "SG2": Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020).
+// "SG1": Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019).
+// "PG": Karras et al., "Progressive Growing of GANs" (2018), with the single-GPU settings of its code.
+
+import { UserError } from "../errors.js";
+import type { AdversarialLossName } from "../losses/adversarial.js";
+import type { Architecture } from "../networks/registry.js";
+import type { GrowthSchedule } from "./schedule.js";
+
+/** Gradient penalties by the names that `--penalty` takes. */
+export const penaltyNames = ["r1", "r2", "wgan-gp"] as const;
+export type PenaltyName = (typeof penaltyNames)[number];
+
+/** What a preset decides, for a resolution and a batch. */
+export interface PresetValues {
+  architecture: Architecture;
+  batch: number;
+  zDim: number;
+  /** Where there is a mapping network with a width of its own. */
+  wDim: number;
+  /** Channels at resolution r are min(channelBase / r, channelMax). */
+  channelBase: number;
+  channelMax: number;
+  mappingLayers: number;
+  loss: AdversarialLossName;
+  penalties: readonly PenaltyName[];
+  /** Weight of R1, and of R2 unless it has its own. */
+  gamma: number;
+  /** λ of WGAN-GP. */
+  gpLambda: number;
+  /** The penalties are applied in every so many-th step, times as many. */
+  penaltyInterval: number;
+  plWeight: number;
+  plInterval: number;
+  /** Steps before path length regularization begins. */
+  plStartSteps: number;
+  /** Whether the running mean of path lengths is corrected for its start at 0, and the first step left out. */
+  plBiasCorrection: boolean;
+  styleMixing: number;
+  lr: number;
+  /** Gradients of a network are scaled down to this norm; null: they are not. */
+  maxGradientNorm: number | null;
+  emaKimg: number;
+  /** The half-life of the moving average is at most this share of the images shown; null: no ramp-up. */
+  emaRampup: number | null;
+  kimg: number;
+  tickKimg: number;
+  snapshotTicks: number;
+  /** Progressive growing; null: full size from the start. */
+  growth: GrowthSchedule | null;
+}
+
+interface Preset {
+  /** One line for --help. */
+  summary: string;
+  values(resolution: number, batch?: number): PresetValues;
+}
+
+// What the presets of StyleGAN2 have in common.
+const stylegan2Values = {
+  architecture: "stylegan2",
+  loss: "logistic", // SG2, section 2
+  penalties: ["r1"],
+  gpLambda: 10,
+  penaltyInterval: 16, // SG2, section 3.1
+  plInterval: 4, // ADA; SG2 had 8
+  plStartSteps: 0,
+  plBiasCorrection: false,
+  maxGradientNorm: null,
+  emaRampup: 0.05, // ADA
+  growth: null,
+} as const satisfies Partial<PresetValues>;
+
+/** The schedule of ProGAN and StyleGAN on one GPU (PG and SG1: the `1gpu` settings of their code). */
+function growthSchedule(
+  startResolution: number,
+  batch: number | undefined,
+  lrAt: Readonly<Record<string, number>>,
+): GrowthSchedule {
+  const batchAt = { 4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4 };
+  return {
+    startResolution,
+    stabilizeKimg: 600,
+    fadeKimg: 600,
+    batch: batch === undefined ? { base: 4, at: batchAt } : { base: batch, at: {} },
+    lr: { base: 0.001, at: { ...lrAt } },
+  };
+}
+
+export const presets = {
+  stylegan2: {
+    summary: "StyleGAN2 as published with ADA, sized by resolution and batch",
+    // ADA: at most 64, at least 1; 32 is the most that helps one device.
+    values: (resolution, batch = Math.max(Math.min(4096 / resolution, 32), 1)) => ({
+      ...stylegan2Values,
+      batch,
+      zDim: 512,
+      wDim: 512,
+      channelBase: resolution >= 512 ? 32768 : 16384, // ADA
+      channelMax: 512, // ADA
+      mappingLayers: 2, // ADA
+      gamma: (0.0002 * resolution ** 2) / batch, // ADA's heuristic
+      plWeight: 2, // SG2, appendix B
+      styleMixing: 0.9, // SG1, section 3.1
+      lr: resolution >= 1024 ? 0.002 : 0.0025, // ADA
+      emaKimg: (batch * 10) / 32, // ADA
+      kimg: 25000, // ADA
+      tickKimg: 4,
+      snapshotTicks: 50,
+    }),
+  },
+  "stylegan2-small": {
+    summary: "StyleGAN2 for small pictures and few of them, on a CPU in minutes to hours",
+    values: (_, batch = 16) => ({
+      ...stylegan2Values,
+      batch,
+      zDim: 128,
+      wDim: 128,
+      channelBase: 1024,
+      channelMax: 64,
+      mappingLayers: 2,
+      // ADA's heuristic gives 0.01 at 32 px, with which small runs end in rotating blobs.
+      gamma: 0.5,
+      // Both slow a short run down and show their worth only in long ones.
+      plWeight: 0,
+      styleMixing: 0,
+      lr: 0.0025,
+      emaKimg: 1,
+      kimg: 40,
+      tickKimg: 1,
+      snapshotTicks: 4,
+    }),
+  },
+  "stylegan2-minimal": {
+    summary: "the minimal StyleGAN2 of labml.ai's annotated code, hinge loss",
+    // The source's images are in [0, 1], ours in [-1, 1]: gradients with respect to images are half as large and
+    // path lengths twice, so that its R1 coefficient γ = 10 is 40 here and its path length weight 1 is 1/4.
+    values: (resolution, batch = 32) => ({
+      architecture: "stylegan2-minimal",
+      batch,
+      zDim: 512,
+      wDim: 512,
+      channelBase: 32 * resolution, // the generator's; the discriminator has twice as many
+      channelMax: 512,
+      mappingLayers: 8,
+      loss: "hinge",
+      penalties: ["r1"],
+      gamma: 40,
+      gpLambda: 10,
+      penaltyInterval: 4,
+      plWeight: 0.25,
+      plInterval: 32,
+      plStartSteps: 5000,
+      plBiasCorrection: true,
+      styleMixing: 0.9,
+      lr: 0.001, // the mapping network's is a hundredth: mappingLrMultiplier
+      maxGradientNorm: 1,
+      // Differs from the source, which shows the generator as it is: a moving average is what snapshots are for.
+      emaKimg: 10,
+      emaRampup: 0.05,
+      kimg: 4800, // 150,000 steps of 32
+      tickKimg: 4,
+      snapshotTicks: 50,
+      growth: null,
+    }),
+  },
+  stylegan1: {
+    summary: "StyleGAN (2019): AdaIN, progressive growing, logistic loss with R1",
+    values: (resolution, batch) => ({
+      architecture: "stylegan1",
+      batch: batch ?? 4,
+      zDim: 512,
+      wDim: 512,
+      channelBase: 16384, // PG, table 2 (its code's fmap_base 8192 counts from half the resolution)
+      channelMax: 512,
+      mappingLayers: 8, // SG1, section 2
+      loss: "logistic",
+      penalties: ["r1"],
+      gamma: 10, // SG1, appendix C
+      gpLambda: 10,
+      penaltyInterval: 1,
+      plWeight: 0,
+      plInterval: 4,
+      plStartSteps: 0,
+      plBiasCorrection: false,
+      styleMixing: 0.9,
+      lr: 0.001,
+      maxGradientNorm: null,
+      emaKimg: 10,
+      emaRampup: null,
+      kimg: resolution >= 1024 ? 25000 : 15000,
+      tickKimg: 4,
+      snapshotTicks: 50,
+      growth: growthSchedule(8, batch, { 128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003 }),
+    }),
+  },
+  progan: {
+    summary: "ProGAN (2018): progressive growing, WGAN-GP",
+    values: (_, batch) => ({
+      architecture: "progan",
+      batch: batch ?? 4,
+      zDim: 512,
+      wDim: 512,
+      channelBase: 16384, // PG, table 2 (its code's fmap_base 8192 counts from half the resolution)
+      channelMax: 512,
+      mappingLayers: 1, // there is none
+      loss: "wgan",
+      penalties: ["wgan-gp"],
+      gamma: 10,
+      gpLambda: 10, // PG, appendix A.1
+      penaltyInterval: 1,
+      plWeight: 0,
+      plInterval: 4,
+      plStartSteps: 0,
+      plBiasCorrection: false,
+      styleMixing: 0,
+      lr: 0.001, // PG, appendix A.1
+      maxGradientNorm: null,
+      emaKimg: 10,
+      emaRampup: null,
+      kimg: 12000,
+      tickKimg: 4,
+      snapshotTicks: 50,
+      growth: growthSchedule(4, batch, { 1024: 0.0015 }),
+    }),
+  },
+} satisfies Record<string, Preset>;
+
+export type PresetName = keyof typeof presets;
+export const defaultPreset: PresetName = "stylegan2";
+
+/** Defaults that are the same in all presets. */
+export const commonDefaults = {
+  seed: 0,
+  gpTarget: 1, // Gulrajani et al., "Improved Training of Wasserstein GANs" (2017)
+  mappingLrMultiplier: 0.01, // SG1, appendix C
+  wAvgBeta: 0.995, // SG1, appendix B
+  convClamp: 256, // ADA
+  mbstdGroupSize: 4, // PG
+  mbstdNumFeatures: 1, // PG
+  adam: { beta1: 0, beta2: 0.99, eps: 1e-8 }, // PG to ADA
+  plDecay: 0.01, // SG2, appendix B
+  plBatchShrink: 2, // SG2, appendix B
+};
+
+/** @throws UserError that lists the presets there are */
+export function presetNamed(name: string): Preset {
+  if (!Object.hasOwn(presets, name))
+    throw new UserError(
+      `--cfg ${name}: there is no such configuration; choose one of ${Object.keys(presets).join(", ")}`,
+    );
+  return presets[name as PresetName];
+}

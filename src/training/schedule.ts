@@ -1,0 +1,69 @@
+// What changes while a run goes on: the size that the networks have grown to, and with it batch and learning rate.
+// Karras et al., "Progressive Growing of GANs" (2018), figure 2 and appendix A.1.
+
+import { z } from "zod";
+import { type Growth, minLevel } from "../networks/progressive.js";
+
+/** A value for each resolution that has one of its own; the others take `base`. */
+const byResolutionSchema = z.strictObject({
+  base: z.number().positive(),
+  at: z.record(z.string().regex(/^\d+$/), z.number().positive()),
+});
+
+export type ByResolution = z.infer<typeof byResolutionSchema>;
+
+export const growthScheduleSchema = z.strictObject({
+  /** Side of the first images, a power of two from 4 on. */
+  startResolution: z
+    .number()
+    .int()
+    .min(2 ** minLevel)
+    .refine((resolution) => Number.isInteger(Math.log2(resolution)), "not a power of two"),
+  /** Thousands of images at full strength before the next block comes. */
+  stabilizeKimg: z.number().positive(),
+  /** Thousands of images while a new block fades in. */
+  fadeKimg: z.number().positive(),
+  /** Images per step. */
+  batch: byResolutionSchema,
+  lr: byResolutionSchema,
+});
+
+export type GrowthSchedule = z.infer<typeof growthScheduleSchema>;
+
+/** Where a run stands in its schedule. */
+export interface SchedulePoint {
+  growth: Growth;
+  batch: number;
+  lr: number;
+}
+
+/**
+ * The schedule after `curNimg` images: each resolution is trained for `stabilizeKimg`, then the block of the next one
+ * fades in over `fadeKimg`, with alpha from 0 to 1 (1: the new block is fully in; the official code counts the other
+ * way round). Batch and learning rate are those of the newest block from the first image of its fade on.
+ */
+export function scheduleAt(schedule: GrowthSchedule, curNimg: number, fullResolution: number): SchedulePoint {
+  const { startResolution, stabilizeKimg, fadeKimg } = schedule;
+  const maxLevel = Math.log2(fullResolution);
+  const startLevel = Math.min(Math.log2(startResolution), maxLevel);
+  const kimg = curNimg / 1000;
+  const stage = Math.floor(kimg / (stabilizeKimg + fadeKimg));
+  const fading = kimg - stage * (stabilizeKimg + fadeKimg) - stabilizeKimg;
+  const growth =
+    startLevel + stage >= maxLevel
+      ? { level: maxLevel, alpha: 1 }
+      : fading < 0
+        ? { level: startLevel + stage, alpha: 1 }
+        : { level: startLevel + stage + 1, alpha: fading / fadeKimg };
+  const resolution = 2 ** growth.level;
+  return { growth, batch: valueAt(schedule.batch, resolution), lr: valueAt(schedule.lr, resolution) };
+}
+
+/** The largest batch of the schedule. */
+export function largestBatch({ batch }: GrowthSchedule): number {
+  return Math.max(batch.base, ...Object.values(batch.at));
+}
+
+function valueAt({ base, at }: ByResolution, resolution: number): number {
+  return at[String(resolution)] ?? base;
+}
