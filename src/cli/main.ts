@@ -8,6 +8,7 @@ import { UserError } from "../errors.js";
 import { packageRoot } from "../packageRoot.js";
 import { warnAboutSlowBlas } from "../torch/runtime.js";
 import { addGenerate } from "./generate.js";
+import { addMetrics } from "./metrics.js";
 import { addTrain } from "./train.js";
 
 const badInput = 2;
@@ -22,6 +23,7 @@ async function main(args: readonly string[]): Promise<void> {
     .exitOverride();
   addTrain(program);
   addGenerate(program);
+  addMetrics(program);
   for (const command of program.commands) {
     const help = `see stylegan ${command.name()} --help`;
     command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, help)) });

@@ -5,6 +5,7 @@ import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
 import { adversarialLosses } from "../losses/adversarial.js";
+import { metricNames } from "../metrics/names.js";
 import { checkDevice, setThreads, threads, torchVersion } from "../torch/runtime.js";
 import { checkSnapshotFits } from "../training/checkpoint.js";
 import {
@@ -55,7 +56,7 @@ ${Object.entries(adversarialLosses)
 `;
 
 /** Options that a run keeps when it is resumed, beside those that may change. */
-const changeable = new Set(["resume", "kimg", "tickKimg", "snapshotTicks", "device", "threads"]);
+const changeable = new Set(["resume", "kimg", "tickKimg", "snapshotTicks", "metrics", "device", "threads"]);
 
 export function addTrain(program: Command): void {
   const number = (flags: string, text: string, range: NumberRange) =>
@@ -128,6 +129,11 @@ export function addTrain(program: Command): void {
       ),
     )
     .addOption(named(integer("--snap <ticks>", "ticks between snapshots", 1), "snapshotTicks"))
+    .addOption(
+      new Option("--metrics <list>", `measured at every snapshot: ${metricNames.join(", ")}`).argParser(
+        listOf(metricNames),
+      ),
+    )
     .option("--resume <path>", "a run's folder: go on exactly; a snapshot file: start from its networks")
     .addOption(number("--lr <x>", "learning rate of both networks", { min: 0, aboveMin: true }))
     .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …", 1))
@@ -207,8 +213,8 @@ async function resumeRun(options: TrainOptions, given: readonly string[], comman
       `${flags.join(", ")} cannot change when a run is resumed; leave it out, or start a new run with --resume and a snapshot file`,
     );
   }
-  const { kimg, tickKimg, snapshotTicks } = { ...saved, ...overridesOf(options) };
-  const config: TrainingConfig = { ...saved, kimg, tickKimg, snapshotTicks };
+  const { kimg, tickKimg, snapshotTicks, metrics } = { ...saved, ...overridesOf(options) };
+  const config: TrainingConfig = { ...saved, kimg, tickKimg, snapshotTicks, metrics: [...metrics] };
   const { source, background, conditional, subset, fingerprint } = saved.data;
   const dataset = await open({
     source,

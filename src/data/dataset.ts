@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { UserError } from "../errors.js";
+import { permutation } from "../random.js";
 import { defaultCacheDirectory, openPreparedImages, type PreparedImages } from "./cache.js";
 import { type Classes, readClasses } from "./classes.js";
 import { openEmoji } from "./emoji.js";
 import { openFolder } from "./folder.js";
 import { type ImageSource, reasonOf, type SkippedFile } from "./imageSource.js";
 import { checkBackground, imageSize } from "./prepareImage.js";
-import { permutation } from "./random.js";
 import { openZip } from "./zip.js";
 
 const DEFAULT_RESOLUTION = 64;

@@ -1,6 +1,6 @@
 import { UserError } from "../errors.js";
+import { permutation } from "../random.js";
 import type { Dataset } from "./dataset.js";
-import { permutation } from "./random.js";
 
 /** All that an exact resume needs: which epoch, and how many of its images have been given out. */
 export interface SamplerState {

@@ -107,7 +107,7 @@ export interface PathLengthOptions {
 }
 
 /**
- * Path length regularization before its weight: (|Jᵥᵀ y| - a)² of each sample, [N], with the path lengths [N]
+ * Path length regularization before its weight: (|J_wᵀ y| - a)² of each sample, [N], with the path lengths [N]
  * and the new mean a [].
  * Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), equation 4. The norm is taken
  * over each layer's w and averaged (in squares) over the layers; y is scaled by 1 / √(H W).

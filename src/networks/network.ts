@@ -28,7 +28,7 @@ export interface Generator extends Module {
   /** ws [N, numWs, wDim] to images [N, 3, resolution, resolution] in about [-1, 1]. */
   synthesize(ws: Tensor, options: { noiseMode: NoiseMode }): Tensor;
 
-  /** Moves the mean of w towards the mean of `w` [N, wDim]. Called once for each training batch. */
+  /** Moves the mean of w towards the mean of `w` [N, wDim]. Called whenever latents are mapped in training. */
   updateWAvg(w: Tensor): void;
 }
 

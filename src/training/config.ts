@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { UserError } from "../errors.js";
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
+import { checkMetricResolution } from "../metrics/descriptors.js";
+import { type MetricName, metricNames } from "../metrics/names.js";
 import { type NetworkDescription, networkDescriptionSchema } from "../networks/registry.js";
 import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
 import { type GrowthSchedule, growthScheduleSchema } from "./schedule.js";
@@ -72,6 +74,8 @@ export const trainingConfigSchema = z.strictObject({
   /** Ticks between snapshots. */
   snapshotTicks: z.number().int().positive(),
   growth: growthScheduleSchema.nullable(),
+  /** Measured at every snapshot. */
+  metrics: z.array(z.enum(metricNames)),
 });
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
@@ -99,6 +103,7 @@ export interface TrainingOverrides extends LossOptions {
   /** Thousands of images to fade a block in, and as many to stabilize. */
   growthKimg?: number;
   seed?: number;
+  metrics?: readonly MetricName[];
 }
 
 /** What the data set decides. */
@@ -128,7 +133,7 @@ export function resolveConfig(
   overrides: TrainingOverrides = {},
 ): TrainingConfig {
   const preset = presetNamed(cfg).values(facts.resolution, overrides.batch);
-  const { loss, penalty: _, ...numbers } = overrides;
+  const { loss, penalty: _, metrics: __, ...numbers } = overrides;
   const values: PresetValues = { ...preset, ...withoutUndefined(numbers) };
   const { resolution, ...data } = facts;
   checkCombination(cfg, values, facts, overrides);
@@ -157,7 +162,9 @@ export function resolveConfig(
     tickKimg: values.tickKimg,
     snapshotTicks: values.snapshotTicks,
     growth,
+    metrics: [...(overrides.metrics ?? [])],
   };
+  if (config.metrics.length > 0) checkMetricResolution(resolution);
   const checked = trainingConfigSchema.safeParse(config);
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;

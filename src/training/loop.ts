@@ -6,6 +6,7 @@ import { ImageLoader } from "../data/loader.js";
 import { writeSnapshot } from "../networks/snapshot.js";
 import { classRows } from "../synthesis/latents.js";
 import { writePng } from "../synthesis/render.js";
+import { SwdMeter } from "../synthesis/swdMeter.js";
 import { noGrad } from "../torch/autograd.js";
 import { manualSeed } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
@@ -101,17 +102,26 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     writeTrainingState(run.stateFile, trainer, { ...progress, sampler: loader.state });
     await saveSnapshot();
   };
+  let swdMeter: SwdMeter | undefined;
+  const measure = () => {
+    if (!config.metrics.includes("swd")) return;
+    swdMeter ??= new SwdMeter(dataset, { zDim: trainer.G.zDim, device });
+    const { perLevel, mean } = swdMeter.measure(trainer.gEma);
+    run.appendMetric("swd", { nimg: trainer.curNimg, images: swdMeter.images, mean, perLevel });
+    reporter.message(`swd ${mean.toFixed(1)} at ${(trainer.curNimg / 1000).toFixed(1)} kimg`);
+  };
   const saveSnapshot = async () => {
     const { G, D, gEma, curNimg } = trainer;
     const growth = trainer.schedulePoint?.growth;
     const info = { description: config.network, curNimg, classNames: config.data.classNames, growth };
     writeSnapshot(run.snapshotFile(curNimg), { G_ema: gEma, G, D }, info);
     await writeFakes(run.fakesFile(curNimg));
+    measure();
     reporter.message(`snapshot ${run.snapshotFile(curNimg)}`);
   };
 
   if (options.resume === "run") {
-    run.truncateStats(trainer.curNimg);
+    run.truncateRecords(trainer.curNimg);
     // A crash may have come between the state and its snapshot, whose name an older one can have.
     if (!isSnapshotOf(run.snapshotFile(trainer.curNimg), trainer.curNimg)) await saveSnapshot();
   } else {
@@ -152,6 +162,7 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     if (trainer.curNimg !== lastSavedNimg) await save();
     return { curNimg: trainer.curNimg, complete: trainer.curNimg >= totalNimg };
   } finally {
+    swdMeter?.dispose();
     trainer.dispose();
   }
 

@@ -1,7 +1,7 @@
 // Every default of a training run, once, with its source. `--cfg` names a row of the table.
 //
 // "ADA": the published configuration of Karras et al., "Training Generative Adversarial Networks with Limited
-// Data" (2020), table of appendix C and the `auto` configuration that goes with it.
+// Data" (2020), appendix C, and the `auto` configuration of its released code.
 // "SG2": Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020).
 // "SG1": Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019).
 // "PG": Karras et al., "Progressive Growing of GANs" (2018), with the single-GPU settings of its code.
@@ -63,7 +63,7 @@ interface Preset {
 // What the presets of StyleGAN2 have in common.
 const stylegan2Values = {
   architecture: "stylegan2",
-  loss: "logistic", // SG2, section 2
+  loss: "logistic", // SG2, appendix B
   penalties: ["r1"],
   gpLambda: 10,
   penaltyInterval: 16, // SG2, section 3.1
@@ -138,7 +138,8 @@ export const presets = {
   "stylegan2-minimal": {
     summary: "the minimal StyleGAN2 of labml.ai's annotated code, hinge loss",
     // The source's images are in [0, 1], ours in [-1, 1]: gradients with respect to images are half as large and
-    // path lengths twice, so that its R1 coefficient γ = 10 is 40 here and its path length weight 1 is 1/4.
+    // path lengths twice, so that its R1 coefficient γ = 10 is 40 here and its path length weight 1 is 1/4. The source
+    // does not multiply the path length penalty by its interval, as the trainer does with every lazy phase.
     values: (resolution, batch = 32) => ({
       architecture: "stylegan2-minimal",
       batch,
@@ -152,7 +153,7 @@ export const presets = {
       gamma: 40,
       gpLambda: 10,
       penaltyInterval: 4,
-      plWeight: 0.25,
+      plWeight: 0.25 / 32,
       plInterval: 32,
       plStartSteps: 5000,
       plBiasCorrection: true,
@@ -211,7 +212,7 @@ export const presets = {
       loss: "wgan",
       penalties: ["wgan-gp"],
       gamma: 10,
-      gpLambda: 10, // PG, appendix A.1
+      gpLambda: 10, // Gulrajani et al. (2017), section 4
       penaltyInterval: 1,
       plWeight: 0,
       plInterval: 4,
@@ -238,13 +239,13 @@ export const commonDefaults = {
   seed: 0,
   gpTarget: 1, // Gulrajani et al., "Improved Training of Wasserstein GANs" (2017)
   mappingLrMultiplier: 0.01, // SG1, appendix C
-  wAvgBeta: 0.995, // SG1, appendix B
+  wAvgBeta: 0.995, // SG1, its released code
   convClamp: 256, // ADA
-  mbstdGroupSize: 4, // PG
+  mbstdGroupSize: 4, // PG, its released code
   mbstdNumFeatures: 1, // PG
   adam: { beta1: 0, beta2: 0.99, eps: 1e-8 }, // PG to ADA
   plDecay: 0.01, // SG2, appendix B
-  plBatchShrink: 2, // SG2, appendix B
+  plBatchShrink: 2, // SG2, its released code
 };
 
 /** @throws UserError that lists the presets there are */

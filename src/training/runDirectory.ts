@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSyn
 import { join } from "node:path";
 import { writeError, writeFileAtomically } from "../atomicFile.js";
 import { UserError } from "../errors.js";
+import { type MetricName, metricNames } from "../metrics/names.js";
 import { type TrainingConfig, trainingConfigSchema } from "./config.js";
 
 export class RunDirectory {
@@ -63,6 +64,10 @@ export class RunDirectory {
     return join(this.path, "stats.jsonl");
   }
 
+  metricFile(metric: MetricName): string {
+    return join(this.path, `metric-${metric}.jsonl`);
+  }
+
   imageFile(name: string): string {
     return join(this.path, `${name}.png`);
   }
@@ -97,19 +102,15 @@ export class RunDirectory {
     append(this.statsFile, JSON.stringify(record));
   }
 
-  /** Drops the statistics of images after `curNimg`, and a last line that was cut short. */
-  truncateStats(curNimg: number): void {
-    if (!existsSync(this.statsFile)) return;
-    const kept = readFileSync(this.statsFile, "utf8")
-      .split("\n")
-      .filter((line) => {
-        try {
-          return (JSON.parse(line) as { nimg: number }).nimg <= curNimg;
-        } catch {
-          return false;
-        }
-      });
-    writeFileAtomically(this.statsFile, kept.map((line) => `${line}\n`).join(""));
+  /** One line of a metric's values. */
+  appendMetric(metric: MetricName, record: { nimg: number } & Readonly<Record<string, unknown>>): void {
+    append(this.metricFile(metric), JSON.stringify(record));
+  }
+
+  /** Drops the statistics and metrics of images after `curNimg`, and a last line that was cut short. */
+  truncateRecords(curNimg: number): void {
+    const files = [this.statsFile, ...metricNames.map((metric) => this.metricFile(metric))];
+    for (const file of files) if (existsSync(file)) truncateRecords(file, curNimg);
   }
 
   /** What a crash in the middle of a write leaves behind. */
@@ -118,6 +119,19 @@ export class RunDirectory {
       if (/^\..*\.tmp$/.test(entry)) rmSync(join(this.path, entry), { force: true });
     }
   }
+}
+
+function truncateRecords(file: string, curNimg: number): void {
+  const kept = readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => {
+      try {
+        return (JSON.parse(line) as { nimg: number }).nimg <= curNimg;
+      } catch {
+        return false;
+      }
+    });
+  writeFileAtomically(file, kept.map((line) => `${line}\n`).join(""));
 }
 
 function append(file: string, line: string): void {

@@ -1,3 +1,8 @@
+// Random numbers of our own, the same on any machine: libtorch's generators belong to training alone.
+
+/** The next number in [0, 1). */
+export type Random = () => number;
+
 /**
  * A small random generator, sfc32 of PractRand (Doty-Humphrey, public domain): 128 bits of state, of which 64 are
  * the seed and 32 the stream. Its numbers depend on nothing but the two, on any machine.
@@ -6,7 +11,7 @@
  * @param stream which of the seed's independent sequences, an integer from 0 to 2^32 - 1
  * @returns a function that gives the next number in [0, 1)
  */
-export function createRandom(seed: number, stream: number): () => number {
+export function createRandom(seed: number, stream: number): Random {
   let a = seed | 0;
   let b = Math.floor(seed / 2 ** 32) | 0;
   let c = stream | 0;
@@ -36,4 +41,9 @@ export function permutation(length: number, seed: number, stream: number): Uint3
     items[chosen] = item;
   }
   return items;
+}
+
+/** A sample of N(0, 1) by the transform of Box and Muller (1958). */
+export function gaussian(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

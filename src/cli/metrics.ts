@@ -1,0 +1,147 @@
+// stylegan metrics
+
+import { type Command, Option } from "commander";
+import { type Dataset, openDataset } from "../data/dataset.js";
+import { UserError } from "../errors.js";
+import { checkMetricResolution } from "../metrics/descriptors.js";
+import { defaultMetricImages, type MetricName, metricNames } from "../metrics/names.js";
+import type { SwdResult } from "../metrics/swd.js";
+import type { Generator } from "../networks/network.js";
+import { loadGenerator, type SnapshotInfo } from "../networks/snapshot.js";
+import { SwdMeter } from "../synthesis/swdMeter.js";
+import { checkDevice, setThreads } from "../torch/runtime.js";
+import { latestSnapshot } from "../training/runDirectory.js";
+import { integerFrom, kinds, maxSeed, oneOf } from "./values.js";
+
+interface MetricsOptions {
+  metrics: MetricName;
+  network: string;
+  data: string;
+  images?: number;
+  seed: number;
+  background: string;
+  json?: boolean;
+  device: "cpu" | "cuda";
+  threads?: number;
+}
+
+const example = `
+Metrics:
+  swd   sliced Wasserstein distance in thousandths, at each resolution and their mean: 0 for equal sets, smaller is
+        better. Only values of the same data and number of pictures compare.
+
+Example:
+  stylegan metrics --metrics swd --network runs/00000-emoji-smileys-stylegan2-small-32 --data emoji:smileys
+`;
+
+export function addMetrics(program: Command): void {
+  program
+    .command("metrics")
+    .summary("measure how close a generator's pictures are to the real ones")
+    .description("Compares pictures of a generator (seeds 0, 1, 2, …, no truncation) with as many real ones.")
+    .addOption(
+      new Option("--metrics <name>", `what to measure: ${metricNames.join(", ")}`)
+        .argParser(oneOf(metricNames))
+        .default("swd"),
+    )
+    .requiredOption("--network <file>", "a network snapshot, or a run's folder for its latest")
+    .requiredOption("--data <source>", "the real pictures: folder, zip, emoji or emoji:GROUP")
+    .addOption(
+      new Option(
+        "--images <n>",
+        `pictures of each kind (default: all of the data, at most ${defaultMetricImages})`,
+      ).argParser(integerFrom(1)),
+    )
+    .addOption(
+      new Option("--seed <n>", "start of the metric's random numbers")
+        .argParser(integerFrom(0, maxSeed))
+        .default(0),
+    )
+    .option("--background <colour>", "colour under transparent pixels", "white")
+    .option("--json", "print one line of JSON")
+    .addOption(new Option("--device <name>", "cpu or cuda").argParser(kinds.device).default("cpu"))
+    .addOption(
+      new Option("--threads <n>", "threads of libtorch (default: all cores)").argParser(integerFrom(1)),
+    )
+    .addHelpText("after", example)
+    .action(metrics);
+}
+
+async function metrics(options: MetricsOptions): Promise<void> {
+  setThreads(options.threads);
+  checkDevice(options.device);
+  const network = latestSnapshot(options.network);
+  const { G, info } = loadGenerator(network);
+  try {
+    checkMetricResolution(G.resolution);
+    G.to(options.device);
+    const dataset = await open(options, G);
+    try {
+      const images = imagesOf(options, dataset);
+      checkClasses(info, dataset);
+      const result = measure(G, dataset, { ...options, images });
+      const { metrics: metric, seed } = options;
+      const { curNimg } = info;
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify({ metric, ...result, images, seed, curNimg, network })}\n`
+          : report(result, images),
+      );
+    } finally {
+      dataset.close();
+    }
+  } finally {
+    G.dispose();
+  }
+}
+
+function open({ data, background }: MetricsOptions, G: Generator): Promise<Dataset> {
+  const { stderr } = process;
+  return openDataset({
+    source: data,
+    background,
+    resolution: G.resolution,
+    conditional: G.cDim > 0,
+    onProgress: (done, total) => {
+      if (stderr.isTTY) stderr.write(`\rpreparing pictures ${done}/${total}${done === total ? "\n" : ""}`);
+    },
+  });
+}
+
+function imagesOf({ images, data }: MetricsOptions, dataset: Dataset): number {
+  if (images === undefined) return Math.min(dataset.length, defaultMetricImages);
+  if (images <= dataset.length) return images;
+  throw new UserError(
+    `--images ${images}: ${data} has only ${dataset.length} usable pictures; give a number up to that`,
+  );
+}
+
+/** A conditional network is shown its data's classes by number: they must be those of its training. */
+function checkClasses({ classNames }: SnapshotInfo, dataset: Dataset): void {
+  if (JSON.stringify(classNames) === JSON.stringify(dataset.classNames)) return;
+  throw new UserError(
+    `the network's classes (${classNames.join(", ")}) are not those of ${dataset.source} (${dataset.classNames.join(", ")}): give the data it was trained on`,
+  );
+}
+
+function measure(
+  G: Generator,
+  dataset: Dataset,
+  { images, seed, device }: { images: number; seed: number; device: string },
+): SwdResult {
+  const meter = new SwdMeter(dataset, { zDim: G.zDim, images, seed, device });
+  try {
+    return meter.measure(G);
+  } finally {
+    meter.dispose();
+  }
+}
+
+function report({ perLevel, mean }: SwdResult, images: number): string {
+  const lines = [
+    ...perLevel.map(({ resolution, value }) => [`${resolution} px`, value] as const),
+    ["mean", mean] as const,
+  ];
+  const rows = lines.map(([name, value]) => `  ${name.padEnd(8)}${value.toFixed(2).padStart(9)}\n`);
+  return `swd x 1000, ${images} pictures of each kind\n${rows.join("")}`;
+}
