@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import { UserError } from "../errors.js";
+import { HeConv2d, lrelu } from "../layers/he.js";
 import { pixelNorm } from "../layers/normalization.js";
 import { Module } from "../torch/module.js";
 import { linear, zeros } from "../torch/ops.js";
@@ -17,9 +18,7 @@ import {
   channelsAt,
   checkUnconditional,
   GrowingDiscriminator,
-  HeConv2d,
   levelsFrom,
-  lrelu,
   minLevel,
   type ProgressiveGenerator,
   ProgressiveModule,

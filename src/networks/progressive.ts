@@ -1,18 +1,24 @@
-// What ProGAN and StyleGAN share: growing, layers with the gain in their weights, and the discriminator.
+// What ProGAN and StyleGAN share: growing, and the discriminator.
 // Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and Variation" (2018).
 //
 // Legend of shapes: N batch, C channels, H and W pixels, I and O channels or features in and out.
 
 import { z } from "zod";
 import { type Activation, activate } from "../layers/activation.js";
+import { Blur, HeConv2d, HeLinear, lrelu } from "../layers/he.js";
 import { minibatchStdDev } from "../layers/normalization.js";
-import { blur, firFilter } from "../layers/resample.js";
 import { Module } from "../torch/module.js";
-import { avgPool2d, conv2d, convTranspose2d, linear, pad2d, upsampleNearest2d, zeros } from "../torch/ops.js";
-import { randn } from "../torch/random.js";
+import { avgPool2d, upsampleNearest2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 import { checkShape } from "./checkShape.js";
+import {
+  channelBaseField,
+  channelsField,
+  groupSizeField,
+  latentField,
+  resolutionField,
+} from "./configFields.js";
 import type { Discriminator, Generator } from "./network.js";
 
 // ---- growth ----
@@ -96,24 +102,15 @@ export abstract class ProgressiveModule extends Module implements Progressive {
  */
 export const progressiveConfigShape = {
   /** Resolution when fully grown: a power of two from 8 on. */
-  resolution: z
-    .number()
-    .int()
-    .min(8)
-    .max(4096)
-    .refine((resolution) => Number.isInteger(Math.log2(resolution)), "not a power of two"),
-  zDim: z.number().int().min(1).max(8192),
+  resolution: resolutionField,
+  zDim: latentField,
   /** Neither network knows classes. */
   cDim: z.literal(0),
   /** Channels at resolution r are min(channelBase / r, channelMax). */
-  channelBase: z
-    .number()
-    .int()
-    .min(1)
-    .max(2 ** 20),
-  channelMax: z.number().int().min(1).max(4096),
+  channelBase: channelBaseField,
+  channelMax: channelsField,
   /** Samples over which the discriminator takes its standard deviation. */
-  mbstdGroupSize: z.number().int().positive(),
+  mbstdGroupSize: groupSizeField,
   /** Channels of standard deviation that the discriminator adds; divides its channels at 4x4. */
   mbstdNumFeatures: z.number().int().positive(),
   /** What follows the discriminator's layers from RGB: `lrelu` in the paper, `linear` in PyTorch ports of it. */
@@ -135,121 +132,6 @@ export function channelsAt(config: ProgressiveConfig, level: number): number {
 export function levelsFrom(first: number, config: ProgressiveConfig): number[] {
   const count = Math.log2(config.resolution) - first + 1;
   return Array.from({ length: count }, (_, i) => first + i);
-}
-
-// ---- layers ----
-
-export function lrelu(x: Tensor): Tensor {
-  return activate(x, "lrelu");
-}
-
-/** He's gain for a layer with a (leaky) ReLU after it. */
-const heGain = Math.SQRT2;
-
-/**
- * x · wᵀ · gain · lrMultiplier / √I + b · lrMultiplier for x [N, I]; returns [N, O].
- *
- * Karras et al. (2018), section 4.1: the stored weights are N(0, 1), divided by the multiplier, and He's
- * constant scales them when they are used. The bias does not have the gain, unlike StyleGAN2's.
- */
-export class HeLinear extends Module {
-  readonly weight: Tensor; // [O, I]
-  readonly bias: Tensor; // [O]
-  readonly #weightGain: number;
-  readonly #biasGain: number;
-
-  constructor(
-    inFeatures: number,
-    outFeatures: number,
-    { gain = heGain, lrMultiplier = 1 }: { gain?: number; lrMultiplier?: number } = {},
-  ) {
-    super();
-    this.weight = this.parameter("weight", randn([outFeatures, inFeatures]).mul(1 / lrMultiplier));
-    this.bias = this.parameter("bias", zeros([outFeatures]));
-    this.#weightGain = (gain * lrMultiplier) / Math.sqrt(inFeatures);
-    this.#biasGain = lrMultiplier;
-  }
-
-  forward(x: Tensor): Tensor {
-    return scope(() => linear(x, this.weight.mul(this.#weightGain), this.bias.mul(this.#biasGain)));
-  }
-}
-
-export interface HeConv2dOptions {
-  kernelSize: number;
-  gain?: number;
-  /**
-   * Double the resolution before the convolution (each pixel becomes a square), or halve it after (the mean of
-   * each square); `up-smooth` smooths with [1, 2, 1] between the doubling convolution and the bias.
-   */
-  resample?: "up" | "up-smooth" | "down";
-}
-
-// A convolution of doubled pixels, and the mean of a convolution's squares of pixels, are both one convolution
-// at the small resolution with a kernel one tap larger: up to twice as fast. Each tap of the kernel is seen by
-// two neighbouring pixels in each direction.
-
-/** Sums of neighbouring taps: [O, I, k, k] to [O, I, k + 1, k + 1]. */
-function spread(weight: Tensor): Tensor {
-  const none = { left: 0, right: 0, top: 0, bottom: 0 };
-  const rows = pad2d(weight, { ...none, top: 1 }).add(pad2d(weight, { ...none, bottom: 1 }));
-  return pad2d(rows, { ...none, left: 1 }).add(pad2d(rows, { ...none, right: 1 }));
-}
-
-/** The kernel [O, I, k + 1, k + 1] that convolves at stride 2 and averages over squares in one. */
-function halvingKernel(weight: Tensor): Tensor {
-  return scope(() => spread(weight).mul(1 / 4));
-}
-
-/** The kernel [I, O, k + 1, k + 1] whose transposed convolution at stride 2 doubles and convolves in one. */
-function doublingKernel(weight: Tensor): Tensor {
-  return scope(() => spread(weight.flip([2, 3])).permute([1, 0, 2, 3]));
-}
-
-/** Convolution with "same" padding, He's constant and a bias: [N, I, H, W] to [N, O, H, W]. */
-export class HeConv2d extends Module {
-  readonly weight: Tensor; // [O, I, k, k]
-  readonly bias: Tensor; // [O]
-  readonly #weightGain: number;
-  readonly #options: HeConv2dOptions;
-  readonly #blur: Blur | undefined;
-
-  constructor(inChannels: number, outChannels: number, options: HeConv2dOptions) {
-    super();
-    const { kernelSize, gain = heGain } = options;
-    this.#options = options;
-    this.#weightGain = gain / Math.sqrt(inChannels * kernelSize ** 2);
-    this.weight = this.parameter("weight", randn([outChannels, inChannels, kernelSize, kernelSize]));
-    this.bias = this.parameter("bias", zeros([outChannels]));
-    this.#blur = options.resample === "up-smooth" ? this.child("intermediate", new Blur()) : undefined;
-  }
-
-  forward(x: Tensor): Tensor {
-    return scope(() => {
-      const { bias } = this;
-      const { kernelSize, resample } = this.#options;
-      const padding = (kernelSize - 1) / 2;
-      const weight = this.weight.mul(this.#weightGain);
-      if (resample === "down") return conv2d(x, halvingKernel(weight), { bias, stride: 2, padding });
-      if (resample === undefined) return conv2d(x, weight, { bias, padding });
-      const y = convTranspose2d(x, doublingKernel(weight), { stride: 2, padding });
-      return this.#blur ? this.#blur.forward(y, bias) : y.add(bias.reshape([1, -1, 1, 1]));
-    });
-  }
-}
-
-/** Smoothing with [1, 2, 1] in both directions, and a bias: [N, C, H, W] to the same. */
-class Blur extends Module {
-  readonly #kernel: Tensor; // [1, 1, 3, 3]
-
-  constructor() {
-    super();
-    this.#kernel = this.buffer("kernel", firFilter([1, 2, 1]).reshape([1, 1, 3, 3]));
-  }
-
-  forward(x: Tensor, bias?: Tensor): Tensor {
-    return scope(() => blur(x, this.#kernel.reshape([3, 3]), { padding: 1, ...(bias ? { bias } : {}) }));
-  }
 }
 
 // ---- the end of a generator ----

@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import { adaptiveInstanceNorm } from "../layers/adain.js";
+import { HeConv2d, HeLinear, lrelu } from "../layers/he.js";
 import { pixelNorm } from "../layers/normalization.js";
 import { noGrad } from "../torch/autograd.js";
 import { Module } from "../torch/module.js";
@@ -13,6 +14,7 @@ import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 import { checkShape } from "./checkShape.js";
+import { latentField, mappingFields } from "./configFields.js";
 import { broadcastWs, truncate } from "./mapping.js";
 import type { NoiseMode, TruncationOptions } from "./network.js";
 import {
@@ -20,10 +22,7 @@ import {
   checkUnconditional,
   GrowingDiscriminator,
   type Growth,
-  HeConv2d,
-  HeLinear,
   levelsFrom,
-  lrelu,
   minLevel,
   type ProgressiveGenerator,
   ProgressiveModule,
@@ -34,11 +33,8 @@ import {
 /** What shapes a StyleGAN; everything that rebuilds its two networks. */
 export const stylegan1ConfigSchema = z.strictObject({
   ...progressiveConfigShape,
-  wDim: z.number().int().min(1).max(8192),
-  mappingLayers: z.number().int().min(1).max(64),
-  mappingLrMultiplier: z.number().positive(),
-  /** Decay of the running mean of w. */
-  wAvgBeta: z.number().min(0).max(1),
+  wDim: latentField,
+  ...mappingFields,
 });
 
 export type StyleGan1Config = z.infer<typeof stylegan1ConfigSchema>;

@@ -16,6 +16,14 @@ import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 import { checkShape } from "./checkShape.js";
+import {
+  channelBaseField,
+  channelsField,
+  groupSizeField,
+  latentField,
+  mappingFields,
+  resolutionField,
+} from "./configFields.js";
 import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
 import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
 
@@ -25,31 +33,19 @@ import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./n
  */
 export const stylegan2ConfigSchema = z.strictObject({
   /** A power of two from 8 on. */
-  resolution: z
-    .number()
-    .int()
-    .min(8)
-    .max(4096)
-    .refine((resolution) => Number.isInteger(Math.log2(resolution)), "not a power of two"),
-  zDim: z.number().int().min(1).max(8192),
-  wDim: z.number().int().min(1).max(8192),
+  resolution: resolutionField,
+  zDim: latentField,
+  wDim: latentField,
   /** Number of classes; 0 for an unconditional network. */
   cDim: z.number().int().min(0).max(100_000),
   /** Channels at resolution r are min(channelBase / r, channelMax). */
-  channelBase: z
-    .number()
-    .int()
-    .min(1)
-    .max(2 ** 20),
-  channelMax: z.number().int().min(1).max(4096),
-  mappingLayers: z.number().int().min(1).max(64),
-  mappingLrMultiplier: z.number().positive(),
-  /** Decay of the running mean of w. */
-  wAvgBeta: z.number().min(0).max(1),
+  channelBase: channelBaseField,
+  channelMax: channelsField,
+  ...mappingFields,
   /** Largest magnitude of an activation at gain 1. */
   convClamp: z.number().positive(),
   /** Samples over which the discriminator takes its standard deviation. */
-  mbstdGroupSize: z.number().int().positive(),
+  mbstdGroupSize: groupSizeField,
 });
 
 export type StyleGan2Config = z.infer<typeof stylegan2ConfigSchema>;

@@ -21,36 +21,35 @@ import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Shape, Tensor } from "../torch/tensor.js";
 import { checkShape } from "./checkShape.js";
+import {
+  channelsField,
+  groupSizeField,
+  latentField,
+  mappingFields,
+  resolutionField,
+} from "./configFields.js";
 import { broadcastWs, truncate } from "./mapping.js";
 import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
 
 /** What shapes a minimal StyleGAN2. The upper bounds keep a damaged file from asking for all memory. */
 export const stylegan2MinimalConfigSchema = z.strictObject({
   /** A power of two from 8 on. */
-  resolution: z
-    .number()
-    .int()
-    .min(8)
-    .max(4096)
-    .refine((resolution) => Number.isInteger(Math.log2(resolution)), "not a power of two"),
+  resolution: resolutionField,
   /** Elements of z and of w. */
-  latentDim: z.number().int().min(1).max(8192),
+  latentDim: latentField,
   /** There is no conditional form. */
   cDim: z.literal(0),
   /** Channels at the full resolution; they double with each halving, up to `maxFeatures`. */
-  generatorFeatures: z.number().int().min(1).max(4096),
-  discriminatorFeatures: z.number().int().min(1).max(4096),
-  maxFeatures: z.number().int().min(1).max(4096),
-  mappingLayers: z.number().int().min(1).max(64),
+  generatorFeatures: channelsField,
+  discriminatorFeatures: channelsField,
+  maxFeatures: channelsField,
   /**
    * Stored weights of the mapping network are divided by it and used ones multiplied, so that they learn this
    * many times as fast under Adam. 1: they are stored as the source does.
    */
-  mappingLrMultiplier: z.number().positive(),
-  /** Decay of the running mean of w. */
-  wAvgBeta: z.number().min(0).max(1),
+  ...mappingFields,
   /** Samples over which the discriminator takes its standard deviation. */
-  groupSize: z.number().int().positive(),
+  groupSize: groupSizeField,
 });
 
 export type StyleGan2MinimalConfig = z.infer<typeof stylegan2MinimalConfigSchema>;
