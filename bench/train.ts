@@ -7,11 +7,13 @@ import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
 import { resolveConfig, type TrainingOverrides } from "../src/training/config.js";
 import { randomReals } from "../src/training/dryRun.js";
+import { defaultPreset, presets } from "../src/training/presets.js";
 import { type PhaseName, Trainer } from "../src/training/trainer.js";
 import { type ConvolutionCall, flops, recordConvolutions, replaySeconds } from "./convolutions.js";
 import { median } from "./statistics.js";
 
 interface BenchOptions extends TrainingOverrides {
+  cfg: string;
   resolution: number;
   threads?: number;
   repeats: number;
@@ -21,6 +23,7 @@ interface BenchOptions extends TrainingOverrides {
 const integer = (flags: string, text: string) => new Option(flags, text).argParser(integerFrom(1));
 const options = new Command("bench")
   .description("Times the phases of a training step on random data.")
+  .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, defaultPreset)
   .addOption(integer("--resolution <pixels>", "side of the pictures").default(64))
   .addOption(integer("--batch <n>", "pictures per step"))
   .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …"))
@@ -45,13 +48,14 @@ interface PhaseTiming {
 
 setThreads(options.threads);
 manualSeed(0);
-const { resolution, threads: _threads, repeats, json, ...overrides } = options;
+const { cfg, resolution, threads: _threads, repeats, json, ...overrides } = options;
 const facts = {
   ...{ resolution, source: "random", background: "white", conditional: false },
   ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
 };
-const config = resolveConfig("stylegan2", facts, overrides);
-const trainer = new Trainer(config);
+const config = resolveConfig(cfg, facts, overrides);
+// Networks that grow are measured fully grown.
+const trainer = new Trainer({ ...config, growth: null });
 
 const runPhase = (phase: (typeof trainer.phases)[number]) =>
   scope(() => trainer.runPhase(phase, randomReals(trainer)));
