@@ -18,6 +18,7 @@ import { estimateRun } from "../training/dryRun.js";
 import { train } from "../training/loop.js";
 import { defaultPreset, penaltyNames, presetNamed, presets } from "../training/presets.js";
 import { isDirectory, RunDirectory } from "../training/runDirectory.js";
+import { largestBatch } from "../training/schedule.js";
 import { DivergenceError } from "../training/statistics.js";
 import { createReporter, duration } from "./progress.js";
 import { integerFrom, kinds, listOf, maxSeed, type NumberRange, numberIn } from "./values.js";
@@ -188,7 +189,7 @@ async function startRun(options: TrainOptions): Promise<void> {
       classNames: [...dataset.classNames],
     };
     const config = resolveConfig(options.cfg, facts, overridesOf(options));
-    checkBatch(dataset, config.batch);
+    checkBatch(dataset, config.growth ? largestBatch(config.growth) : config.batch);
     if (options.dryRun) {
       printDryRun(config, dataset, options.device);
       return;

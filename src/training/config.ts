@@ -7,7 +7,7 @@ import { checkMetricResolution } from "../metrics/descriptors.js";
 import { type MetricName, metricNames } from "../metrics/names.js";
 import { type NetworkDescription, networkDescriptionSchema } from "../networks/registry.js";
 import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
-import { type GrowthSchedule, growthScheduleSchema } from "./schedule.js";
+import { type GrowthSchedule, growthScheduleSchema, valueAt } from "./schedule.js";
 
 /** A resolved run: everything that an exact resume starts from. */
 export const trainingConfigSchema = z.strictObject({
@@ -145,7 +145,7 @@ export function resolveConfig(
     data,
     network: describeNetwork(values, growth, facts),
     seed: overrides.seed ?? commonDefaults.seed,
-    batch: values.batch,
+    batch: growth ? valueAt(growth.batch, resolution) : values.batch,
     kimg: values.kimg,
     loss: lossOf(loss ?? values.loss, overrides),
     penalty: penaltyOf(values, overrides),
@@ -233,6 +233,12 @@ function penaltyOf(values: PresetValues, overrides: TrainingOverrides): Training
         `${flag} is the weight of ${name}, which is not on; add --penalty ${[...names, name].join(",")}`,
       );
   }
+  if (overrides.gpTarget !== undefined && !names.includes("wgan-gp"))
+    throw new UserError(
+      `--gp-target is for wgan-gp, which is not on; add --penalty ${[...names, "wgan-gp"].join(",")}`,
+    );
+  if (overrides.penaltyInterval !== undefined && names.length === 0)
+    throw new UserError("--penalty-interval: there is no penalty; leave it out");
   return {
     r1Gamma: names.includes("r1") ? values.gamma : 0,
     r2Gamma: names.includes("r2") ? (overrides.r2Gamma ?? values.gamma) : 0,

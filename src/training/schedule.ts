@@ -43,18 +43,19 @@ export interface SchedulePoint {
  * way round). Batch and learning rate are those of the newest block from the first image of its fade on.
  */
 export function scheduleAt(schedule: GrowthSchedule, curNimg: number, fullResolution: number): SchedulePoint {
-  const { startResolution, stabilizeKimg, fadeKimg } = schedule;
   const maxLevel = Math.log2(fullResolution);
-  const startLevel = Math.min(Math.log2(startResolution), maxLevel);
-  const kimg = curNimg / 1000;
-  const stage = Math.floor(kimg / (stabilizeKimg + fadeKimg));
-  const fading = kimg - stage * (stabilizeKimg + fadeKimg) - stabilizeKimg;
+  const startLevel = Math.min(Math.log2(schedule.startResolution), maxLevel);
+  // Whole images: sums of fractions of kimg would miss the boundaries.
+  const stabilizeNimg = Math.max(Math.round(schedule.stabilizeKimg * 1000), 1);
+  const fadeNimg = Math.max(Math.round(schedule.fadeKimg * 1000), 1);
+  const stage = Math.floor(curNimg / (stabilizeNimg + fadeNimg));
+  const fading = curNimg - stage * (stabilizeNimg + fadeNimg) - stabilizeNimg;
   const growth =
     startLevel + stage >= maxLevel
       ? { level: maxLevel, alpha: 1 }
       : fading < 0
         ? { level: startLevel + stage, alpha: 1 }
-        : { level: startLevel + stage + 1, alpha: fading / fadeKimg };
+        : { level: startLevel + stage + 1, alpha: fading / fadeNimg };
   const resolution = 2 ** growth.level;
   return { growth, batch: valueAt(schedule.batch, resolution), lr: valueAt(schedule.lr, resolution) };
 }
@@ -64,6 +65,7 @@ export function largestBatch({ batch }: GrowthSchedule): number {
   return Math.max(batch.base, ...Object.values(batch.at));
 }
 
-function valueAt({ base, at }: ByResolution, resolution: number): number {
+/** The value for a resolution. */
+export function valueAt({ base, at }: ByResolution, resolution: number): number {
   return at[String(resolution)] ?? base;
 }

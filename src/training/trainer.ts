@@ -24,6 +24,8 @@ interface Trained {
   module: Module;
   flat: FlatParameters;
   optimizer: Adam;
+  /** What a learning rate is multiplied by for lazy regularization. */
+  lrFactor: number;
 }
 
 interface Phase {
@@ -74,8 +76,8 @@ export class Trainer {
     const hasPenalty = penalty.r1Gamma + penalty.r2Gamma + penalty.gpLambda > 0;
     const gRegInterval = pathLength.weight > 0 ? pathLength.interval : null;
     const dRegInterval = hasPenalty ? penalty.interval : null;
-    this.#g = prepare(this.G, adamOptions(optimizer.gLr, gRegInterval, config));
-    this.#d = prepare(this.D, adamOptions(optimizer.dLr, dRegInterval, config));
+    this.#g = prepare(this.G, { ...optimizer, lr: optimizer.gLr }, gRegInterval);
+    this.#d = prepare(this.D, { ...optimizer, lr: optimizer.dLr }, dRegInterval);
     this.gOptimizer = this.#g.optimizer;
     this.dOptimizer = this.#d.optimizer;
     this.#gBuffers = layFlat(this.G.buffers());
@@ -130,8 +132,7 @@ export class Trainer {
     const point = this.schedulePoint;
     if (!point) return;
     for (const network of [this.G, this.D, this.gEma]) setGrowth(network, point.growth);
-    this.gOptimizer.lr = point.lr;
-    this.dOptimizer.lr = point.lr;
+    for (const { optimizer, lrFactor } of [this.#g, this.#d]) optimizer.lr = point.lr * lrFactor;
     const { level } = point.growth;
     if (this.#level !== undefined && this.#level !== level) {
       this.gOptimizer.reset();
@@ -228,17 +229,14 @@ function phasesOf(network: "G" | "D", trained: Trained, parts: PhaseParts): Phas
 }
 
 /**
- * Adam for a network whose regularization runs every `interval` steps: c = k / (k + 1), lr c, β^c. Regularization
+ * Adam for a network whose regularization runs every k = `interval` steps: c = k / (k + 1), lr c, β^c. Regularization
  * in every step is part of the one loss and changes nothing.
  * Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), appendix B.
  */
-function adamOptions(lr: number, interval: number | null, { optimizer }: TrainingConfig): AdamOptions {
+function prepare(module: Module, options: AdamOptions, interval: number | null): Trained {
   const c = interval === null || interval === 1 ? 1 : interval / (interval + 1);
-  const { beta1, beta2, eps } = optimizer;
-  return { lr: lr * c, beta1: beta1 ** c, beta2: beta2 ** c, eps };
-}
-
-function prepare(module: Module, options: AdamOptions): Trained {
+  const { lr, beta1, beta2, eps } = options;
   const flat = new FlatParameters(module);
-  return { module, flat, optimizer: new Adam(flat, options) };
+  const optimizer = new Adam(flat, { lr: lr * c, beta1: beta1 ** c, beta2: beta2 ** c, eps });
+  return { module, flat, optimizer, lrFactor: c };
 }
