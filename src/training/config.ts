@@ -6,6 +6,7 @@ import { createLoss, type LossOptions, resolveLossName } from "../losses/adversa
 import { checkMetricResolution } from "../metrics/descriptors.js";
 import { type MetricName, metricNames } from "../metrics/names.js";
 import { type NetworkDescription, networkDescriptionSchema } from "../networks/registry.js";
+import { gridSize } from "./grids.js";
 import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
 import { type GrowthSchedule, growthScheduleSchema, valueAt } from "./schedule.js";
 
@@ -74,6 +75,8 @@ export const trainingConfigSchema = z.strictObject({
   /** Ticks between snapshots. */
   snapshotTicks: z.number().int().positive(),
   growth: growthScheduleSchema.nullable(),
+  /** Of the grids of pictures; kept by a resume, so that they compare. */
+  grid: z.strictObject({ columns: z.number().int().positive(), rows: z.number().int().positive() }),
   /** Measured at every snapshot. */
   metrics: z.array(z.enum(metricNames)),
 });
@@ -162,6 +165,7 @@ export function resolveConfig(
     tickKimg: values.tickKimg,
     snapshotTicks: values.snapshotTicks,
     growth,
+    grid: gridSize(resolution, values.kimg * 1000),
     metrics: [...(overrides.metrics ?? [])],
   };
   if (config.metrics.length > 0) checkMetricResolution(resolution);

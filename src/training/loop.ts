@@ -1,5 +1,6 @@
 // A training run from its first image to its last.
 
+import { existsSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Dataset } from "../data/dataset.js";
 import { ImageLoader } from "../data/loader.js";
@@ -20,7 +21,7 @@ import {
   writeTrainingState,
 } from "./checkpoint.js";
 import type { TrainingConfig } from "./config.js";
-import { fakesGrid, gridSize, realsGrid, realsInGrid } from "./grids.js";
+import { fakesGrid, realsGrid, realsInGrid } from "./grids.js";
 import { fadeReals } from "./growth.js";
 import type { Reals } from "./objective.js";
 import type { RunDirectory } from "./runDirectory.js";
@@ -91,7 +92,7 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     state: progress.sampler,
   });
 
-  const grid = gridSize(dataset.resolution, totalNimg);
+  const { grid } = config;
   const gridReals = realsInGrid(dataset, grid);
   const gridClasses = gridReals.map((index) => Math.max(dataset.label(index), 0));
   const writeFakes = (file: string) =>
@@ -122,8 +123,10 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
 
   if (options.resume === "run") {
     run.truncateRecords(trainer.curNimg);
-    // A crash may have come between the state and its snapshot, whose name an older one can have.
-    if (!isSnapshotOf(run.snapshotFile(trainer.curNimg), trainer.curNimg)) await saveSnapshot();
+    // A crash may have come between the state and its snapshot, whose name an older one can have, or its grid.
+    const { curNimg } = trainer;
+    const isSaved = isSnapshotOf(run.snapshotFile(curNimg), curNimg) && existsSync(run.fakesFile(curNimg));
+    if (!isSaved) await saveSnapshot();
   } else {
     await writePng(run.imageFile("reals"), realsGrid(dataset, gridReals, grid.columns));
     await writeFakes(run.imageFile("fakes_init"));
