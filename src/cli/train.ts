@@ -139,6 +139,7 @@ export function addTrain(program: Command): void {
     .addOption(number("--lr <x>", "learning rate of both networks", { min: 0, aboveMin: true }))
     .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …", 1))
     .addOption(integer("--channel-max <n>", "… but at most n", 1))
+    .addOption(integer("--latent-dim <n>", "elements of z and of w", 1))
     .addOption(integer("--mapping-layers <n>", "layers of the mapping network", 1))
     .addOption(
       number("--pl-weight <x>", "weight of the path length regularization; 0 turns it off", { min: 0 }),

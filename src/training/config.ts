@@ -98,6 +98,8 @@ export interface TrainingOverrides extends LossOptions {
   channelBase?: number;
   channelMax?: number;
   mappingLayers?: number;
+  /** Elements of z and of w. */
+  latentDim?: number;
   plWeight?: number;
   styleMixing?: number;
   emaKimg?: number;
@@ -137,7 +139,9 @@ export function resolveConfig(
 ): TrainingConfig {
   const preset = presetNamed(cfg).values(facts.resolution, overrides.batch);
   const { loss, penalty: _, metrics: __, ...numbers } = overrides;
-  const values: PresetValues = { ...preset, ...withoutUndefined(numbers) };
+  const { latentDim } = overrides;
+  const latents = latentDim === undefined ? {} : { zDim: latentDim, wDim: latentDim };
+  const values: PresetValues = { ...preset, ...withoutUndefined(numbers), ...latents };
   const { resolution, ...data } = facts;
   checkCombination(cfg, values, facts, overrides);
   const growth = growthOf(values, overrides);

@@ -110,6 +110,13 @@ describe("resolveConfig", () => {
     });
   });
 
+  it("sizes z and w together", () => {
+    const { network } = resolveConfig("stylegan2", facts(64), { latentDim: 48 });
+    expect(network.config).toMatchObject({ zDim: 48, wDim: 48 });
+    const minimal = resolveConfig("stylegan2-minimal", facts(64), { latentDim: 48 });
+    expect(minimal.network.config).toMatchObject({ latentDim: 48 });
+  });
+
   it("counts the classes", () => {
     expect(resolveConfig("stylegan2", facts(64, ["a", "b"])).network.config).toMatchObject({ cDim: 2 });
   });
