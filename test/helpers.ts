@@ -2,8 +2,24 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
+import type { StyleGan2Config } from "../src/networks/stylegan2.js";
 import { readSafetensors } from "../src/torch/safetensors.js";
 import type { Tensor } from "../src/torch/tensor.js";
+
+/** The networks in `nvidia-stylegan2.weights.safetensors`. */
+export const nvidiaFixtureConfig: StyleGan2Config = {
+  resolution: 32,
+  zDim: 64,
+  wDim: 64,
+  cDim: 0,
+  channelBase: 512,
+  channelMax: 32,
+  mappingLayers: 4,
+  mappingLrMultiplier: 0.01,
+  wAvgBeta: 0.995,
+  convClamp: 256,
+  mbstdGroupSize: 4,
+};
 
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 

@@ -11,21 +11,9 @@ import { setThreads } from "../../src/torch/runtime.js";
 import { readSafetensors } from "../../src/torch/safetensors.js";
 import { scope } from "../../src/torch/scope.js";
 import type { Tensor } from "../../src/torch/tensor.js";
-import { expectClose, fixtureJson, fixturePath, fixtureTensors } from "../helpers.js";
+import { expectClose, fixtureJson, fixturePath, fixtureTensors, nvidiaFixtureConfig } from "../helpers.js";
 
-const config = {
-  resolution: 32,
-  zDim: 64,
-  wDim: 64,
-  cDim: 0,
-  channelBase: 512,
-  channelMax: 32,
-  mappingLayers: 4,
-  mappingLrMultiplier: 0.01,
-  wAvgBeta: 0.995,
-  convClamp: 256,
-  mbstdGroupSize: 4,
-};
+const config = nvidiaFixtureConfig;
 const gamma = 10;
 const logistic = createLoss("logistic");
 

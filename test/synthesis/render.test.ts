@@ -17,24 +17,12 @@ import { setThreads } from "../../src/torch/runtime.js";
 import { readSafetensors } from "../../src/torch/safetensors.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import { tensor } from "../../src/torch/tensor.js";
-import { fixturePath } from "../helpers.js";
+import { fixturePath, nvidiaFixtureConfig } from "../helpers.js";
 
 let G: StyleGan2Generator;
 beforeAll(() => {
   setThreads();
-  G = new StyleGan2Generator({
-    resolution: 32,
-    zDim: 64,
-    wDim: 64,
-    cDim: 0,
-    channelBase: 512,
-    channelMax: 32,
-    mappingLayers: 4,
-    mappingLrMultiplier: 0.01,
-    wAvgBeta: 0.995,
-    convClamp: 256,
-    mbstdGroupSize: 4,
-  });
+  G = new StyleGan2Generator(nvidiaFixtureConfig);
   scope(() => {
     const { tensors } = readSafetensors(fixturePath("nvidia-stylegan2.weights.safetensors"));
     const own = [...tensors].filter(([name]) => name.startsWith("G."));
