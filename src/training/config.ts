@@ -123,11 +123,6 @@ export interface DatasetFacts {
   classNames: string[];
 }
 
-/** Images per step when the user does not say. */
-export function defaultBatch(cfg: string, resolution: number): number {
-  return presetNamed(cfg).values(resolution).batch;
-}
-
 /**
  * The full configuration of a run: preset, then the user's choices.
  * @throws UserError that names an option whose value makes no sense, or choices that do not go together

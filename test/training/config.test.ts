@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.js";
 import { stylegan2ConfigSchema } from "../../src/networks/stylegan2.js";
-import {
-  type DatasetFacts,
-  defaultBatch,
-  resolveConfig,
-  trainingConfigSchema,
-} from "../../src/training/config.js";
+import { type DatasetFacts, resolveConfig, trainingConfigSchema } from "../../src/training/config.js";
 import { gridSize } from "../../src/training/grids.js";
 import { presetNamed } from "../../src/training/presets.js";
 
@@ -31,7 +26,7 @@ describe("stylegan2, as published", () => {
   ])("at $resolution pixels", ({ resolution, batch, gamma, channelBase, lr }) => {
     const config = resolveConfig("stylegan2", facts(resolution));
     expect(config.batch).toBe(batch);
-    expect(defaultBatch("stylegan2", resolution)).toBe(batch);
+    expect(presetNamed("stylegan2").values(resolution).batch).toBe(batch);
     expect(config.penalty.r1Gamma).toBeCloseTo(gamma, 10);
     expect(config.optimizer).toEqual({
       gLr: lr,
