@@ -43,9 +43,10 @@ export async function buildTypeScript(root) {
   updateStamp(root, { typescript: undefined });
   // tsc neither removes the output of a source that is gone nor restores an output that it believes to have written.
   const wanted = new Set(sourceFiles(root).map((file) => outputOf(root, file)));
-  const present = filesUnder(path.join(root, "dist")).filter((file) => file.endsWith(".js"));
+  const folders = ["src", "bench"].map((folder) => path.join(root, "dist", folder));
+  const present = folders.flatMap(filesUnder).filter((file) => file.endsWith(".js"));
   if (!outputsExist(root) || present.some((file) => !wanted.has(file))) {
-    rmSync(path.join(root, "dist"), { recursive: true, force: true });
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
     rmSync(path.join(root, "build", "tsconfig.tsbuildinfo"), { force: true });
   }
   const tsc = path.join(root, "node_modules", "typescript", "bin", "tsc");

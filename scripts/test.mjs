@@ -24,6 +24,9 @@ const steps = [
     run: async () => {
       try {
         await setup();
+        // Loaded only now: set-up has checked that this Node can.
+        const { installBrowser } = await import("./setup/browser.mjs");
+        await installBrowser();
         return true;
       } catch (error) {
         reportFailure(error);
@@ -32,7 +35,11 @@ const steps = [
     },
   },
   { name: "format and lint", run: () => runTool("@biomejs/biome/bin/biome", ["ci", "."]) },
-  { name: "type check", run: () => runTool("typescript/bin/tsc", ["--noEmit"]) },
+  {
+    name: "type check",
+    run: () =>
+      runTool("typescript/bin/tsc", ["--noEmit"]) && runTool("typescript/bin/tsc", ["--noEmit", "-p", "web"]),
+  },
   { name: "tests", run: () => runTool("vitest/vitest.mjs", ["run", ...process.argv.slice(2)]) },
 ];
 

@@ -5,6 +5,7 @@ export interface Stamp {
   python?: PythonAnswer | undefined;
   native?: string | undefined;
   typescript?: string | undefined;
+  web?: string | undefined;
 }
 export function readStamp(root: string): Stamp;
 export function updateStamp(root: string, changes: Stamp): void;

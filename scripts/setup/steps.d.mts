@@ -7,6 +7,7 @@ export interface State {
   missing: SystemPackage[];
   native: boolean;
   typescript: boolean;
+  web: boolean;
   torch: Torch | null;
   compiler: Compiler | null;
   notes: string[];

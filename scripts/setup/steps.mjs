@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { addonFile, buildNative, nativeKey } from "../buildNative.mjs";
 import { buildTypeScript, outputsExist, typeScriptKey } from "../buildTypeScript.mjs";
+import { buildWeb, pagesExist, webKey } from "../buildWeb.mjs";
 import { findCompiler } from "../findCompiler.mjs";
 import { findTorch } from "../findTorch.mjs";
 import { blasOf } from "./blas.mjs";
@@ -22,7 +23,8 @@ import { advice, aptCommand, installSystemPackages, thisMachine } from "./system
  * @property {boolean} packages          the npm packages are installed
  * @property {SystemPackage[]} missing   what has to come from the system's packages
  * @property {boolean} native            the addon is up to date
- * @property {boolean} typescript        dist/ is up to date
+ * @property {boolean} typescript        dist/src and dist/bench are up to date
+ * @property {boolean} web               dist/web is up to date
  * @property {Torch | null} torch
  * @property {Compiler | null} compiler
  * @property {string[]} notes
@@ -56,6 +58,7 @@ export async function inspect(root, { env = process.env, systemPrefixes } = {}) 
       existsSync(addonFile(root)) &&
       stamp.native === nativeKey(root, torch, compiler),
     typescript: stamp.typescript === typeScriptKey(root) && outputsExist(root),
+    web: stamp.web === webKey(root) && pagesExist(root),
     torch,
     compiler,
     notes,
@@ -72,6 +75,7 @@ export function leftToDo(state) {
     ...state.missing,
     ...(state.native ? [] : ["native addon"]),
     ...(state.typescript ? [] : ["TypeScript"]),
+    ...(state.web ? [] : ["web pages"]),
   ];
 }
 
@@ -109,6 +113,7 @@ async function doWhatIsLeft(root) {
   if (torch === null || compiler === null) throw new SetupError(advice(state.missing, thisMachine()));
   if (!state.native) await buildNative(root, torch, compiler);
   if (!state.typescript) await buildTypeScript(root);
+  if (!state.web) await buildWeb(root);
   return state;
 }
 

@@ -1,4 +1,4 @@
-export type SystemPackage = "libtorch-dev" | "libopenblas0-openmp" | "g++";
+export type SystemPackage = "libtorch-dev" | "libopenblas0-openmp" | "g++" | "chromium";
 export interface Machine {
   kind: "debian" | "macos" | "other";
   name: string;

@@ -1,10 +1,10 @@
-/** What has to come from outside npm: libtorch, a C++ compiler, and a fast BLAS for Debian's libtorch. */
+/** What has to come from outside npm: libtorch, a C++ compiler, a fast BLAS for Debian's libtorch, and a browser for the tests. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isAtLeast, OLDEST_TORCH } from "../findTorch.mjs";
 import { SetupError, say } from "./console.mjs";
 import { findOnPath, run } from "./run.mjs";
 
-/** @typedef {"libtorch-dev" | "libopenblas0-openmp" | "g++"} SystemPackage */
+/** @typedef {"libtorch-dev" | "libopenblas0-openmp" | "g++" | "chromium"} SystemPackage */
 
 /**
  * @typedef {object} Machine
@@ -60,6 +60,8 @@ export function aptCommand(packages, machine) {
  * @param {Machine} machine
  * @returns {string} */
 export function advice(packages, machine) {
+  if (packages.includes("chromium"))
+    return "The browser tests need Chromium or Google Chrome. Install one, or set $CHROMIUM to its program";
   if (packages.includes("g++")) {
     if (machine.kind === "macos") return "A C++ compiler is missing. Run: xcode-select --install";
     const command = [
@@ -97,6 +99,9 @@ export async function installSystemPackages(packages, machine) {
   if ((await candidates(packages)).some((candidate) => candidate.version === null)) await update();
 
   for (const { name, version } of await candidates(packages)) {
+    // Ubuntu's package of that name only asks snap for it, which containers do not have.
+    if (name === "chromium" && (version === null || version.includes("snap")))
+      throw new SetupError(advice(packages, machine));
     // Some releases of Ubuntu have no libtorch-dev (24.04), or one that is too old (22.04: 1.8).
     if (name === "libtorch-dev" && (version === null || !isAtLeast(version, OLDEST_TORCH)))
       throw new SetupError(

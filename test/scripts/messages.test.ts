@@ -3,6 +3,7 @@ import path from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { findCompiler } from "../../scripts/findCompiler.mjs";
 import { blasKind } from "../../scripts/setup/blas.mjs";
+import { findBrowser } from "../../scripts/setup/browser.mjs";
 import { checkNode } from "../../scripts/setup/checkNode.mjs";
 import type { Machine } from "../../scripts/setup/systemPackages.d.mts";
 import { advice, installSystemPackages, pipCommand } from "../../scripts/setup/systemPackages.mjs";
@@ -83,6 +84,15 @@ describe("apt-get", () => {
     );
   });
 
+  it("whose chromium is none, or asks snap for one, gives way to the user", async () => {
+    for (const version of ["(none)", "2:1snap1-0ubuntu2"]) {
+      fakeApt(version);
+      await expect(installSystemPackages(["chromium"], debian)).rejects.toThrow(
+        "The browser tests need Chromium or Google Chrome. Install one, or set $CHROMIUM to its program",
+      );
+    }
+  });
+
   it("is not tried by a user who may not", async () => {
     const log = fakeApt("1.13.1");
     await expect(installSystemPackages(["g++"], { ...debian, root: false })).rejects.toThrow(
@@ -129,4 +139,16 @@ it("tells Debian's reference BLAS from the fast ones", () => {
   expect(blasKind(`${lib}/openblas-openmp/libblas.so.3`)).toBe("fast");
   expect(blasKind(`${lib}/blis-openmp/libblas.so.3`)).toBe("fast");
   expect(blasKind(`${lib}/libmkl_rt.so`)).toBe("fast");
+});
+
+it("the browser for the tests is $CHROMIUM, or the first that the PATH has", () => {
+  const folder = temporaryFolder();
+  const program = path.join(folder, "google-chrome");
+  expect(findBrowser({ PATH: folder })).toBe(null);
+  writeProgram(program, "#!/bin/sh\n");
+  expect(findBrowser({ PATH: folder })).toBe(program);
+  expect(findBrowser({ PATH: "", CHROMIUM: program })).toBe(program);
+  expect(() => findBrowser({ PATH: folder, CHROMIUM: "no-such-browser" })).toThrow(
+    '$CHROMIUM is "no-such-browser", and there is no such program. Mend it, or run: unset CHROMIUM',
+  );
 });

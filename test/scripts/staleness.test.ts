@@ -3,6 +3,7 @@ import path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { nativeKey } from "../../scripts/buildNative.mjs";
 import { typeScriptKey } from "../../scripts/buildTypeScript.mjs";
+import { webKey } from "../../scripts/buildWeb.mjs";
 import { updateStamp } from "../../scripts/setup/stamp.mjs";
 import { inspect, leftToDo } from "../../scripts/setup/steps.mjs";
 import { fakeLibtorch, temporaryFolder, write, writeProgram } from "./folders.js";
@@ -23,6 +24,10 @@ describe("what is left to do", () => {
     put("tsconfig.json", "{}");
     put("src/deep/a.ts", "export const a = 1;");
     put("dist/src/deep/a.js", "");
+    put("src/protocol.ts", "");
+    put("dist/src/protocol.js", "");
+    put("web/page.html", "");
+    put("dist/web/page.html", "");
     put("native/a.cc", "int a;");
     put("native/a.h", "");
     put("build/native/stylegan.node", "");
@@ -32,6 +37,7 @@ describe("what is left to do", () => {
     updateStamp(root, {
       native: nativeKey(root, torch!, compiler!),
       typescript: typeScriptKey(root),
+      web: webKey(root),
     });
   });
 
@@ -48,6 +54,8 @@ describe("what is left to do", () => {
     ["src/new.ts", "", ["TypeScript"]],
     ["bench/new.ts", "", ["TypeScript"]],
     ["tsconfig.build.json", "{}", ["TypeScript"]],
+    ["src/protocol.ts", "export const a = 2;", ["TypeScript", "web pages"]],
+    ["web/deep/a.css", "", ["web pages"]],
     ["docs/page.md", "", []],
   ])("after writing %s", async (file, text, expected) => {
     put(file, text);
@@ -59,9 +67,10 @@ describe("what is left to do", () => {
     ["build/native/stylegan.node", ["native addon"]],
     ["src/deep/a.ts", ["TypeScript"]],
     ["dist/src/deep/a.js", ["TypeScript"]],
+    ["dist/web/page.html", ["web pages"]],
     ["node_modules", ["npm packages"]],
     ["node_modules/.package-lock.json", ["npm packages"]], // an installation that was interrupted
-    ["build/setup.json", ["native addon", "TypeScript"]],
+    ["build/setup.json", ["native addon", "TypeScript", "web pages"]],
   ])("after removing %s", async (file, expected) => {
     rmSync(path.join(root, file), { recursive: true });
     expect(await left()).toEqual(expected);

@@ -1,0 +1,1 @@
+export function webKey(root: string): string;
