@@ -7,22 +7,18 @@ import { checkMetricResolution } from "../metrics/descriptors.js";
 import { defaultMetricImages, type MetricName, metricNames } from "../metrics/names.js";
 import type { SwdResult } from "../metrics/swd.js";
 import type { Generator } from "../networks/network.js";
-import { loadGenerator, type SnapshotInfo } from "../networks/snapshot.js";
+import type { SnapshotInfo } from "../networks/snapshot.js";
 import { SwdMeter } from "../synthesis/swdMeter.js";
-import { checkDevice, setThreads } from "../torch/runtime.js";
-import { latestSnapshot } from "../training/runDirectory.js";
-import { integerFrom, kinds, maxSeed, oneOf } from "./values.js";
+import { addDeviceOptions, type NetworkOptions, networkOption, openGenerator } from "./networkOptions.js";
+import { integerFrom, maxSeed, oneOf } from "./values.js";
 
-interface MetricsOptions {
+interface MetricsOptions extends NetworkOptions {
   metrics: MetricName;
-  network: string;
   data: string;
   images?: number;
   seed: number;
   background: string;
   json?: boolean;
-  device: "cpu" | "cuda";
-  threads?: number;
 }
 
 const example = `
@@ -35,7 +31,7 @@ Example:
 `;
 
 export function addMetrics(program: Command): void {
-  program
+  const command = program
     .command("metrics")
     .summary("measure how close a generator's pictures are to the real ones")
     .description("Compares pictures of a generator (seeds 0, 1, 2, …, no truncation) with as many real ones.")
@@ -44,7 +40,7 @@ export function addMetrics(program: Command): void {
         .argParser(oneOf(metricNames))
         .default("swd"),
     )
-    .requiredOption("--network <file>", "a network snapshot, or a run's folder for its latest")
+    .addOption(networkOption())
     .requiredOption("--data <source>", "the real pictures: folder, zip, emoji or emoji:GROUP")
     .addOption(
       new Option(
@@ -58,23 +54,14 @@ export function addMetrics(program: Command): void {
         .default(0),
     )
     .option("--background <colour>", "colour under transparent pixels", "white")
-    .option("--json", "print one line of JSON")
-    .addOption(new Option("--device <name>", "cpu or cuda").argParser(kinds.device).default("cpu"))
-    .addOption(
-      new Option("--threads <n>", "threads of libtorch (default: all cores)").argParser(integerFrom(1)),
-    )
-    .addHelpText("after", example)
-    .action(metrics);
+    .option("--json", "print one line of JSON");
+  addDeviceOptions(command).addHelpText("after", example).action(metrics);
 }
 
 async function metrics(options: MetricsOptions): Promise<void> {
-  setThreads(options.threads);
-  checkDevice(options.device);
-  const network = latestSnapshot(options.network);
-  const { G, info } = loadGenerator(network);
+  const { G, info, file: network } = openGenerator(options);
   try {
     checkMetricResolution(G.resolution);
-    G.to(options.device);
     const dataset = await open(options, G);
     try {
       const images = imagesOf(options, dataset);

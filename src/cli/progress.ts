@@ -1,8 +1,9 @@
-// How a run shows itself: a bar on a terminal, plain lines elsewhere.
+// How long work shows itself: a bar on a terminal, plain lines elsewhere.
 
 import type { Reporter, TickReport } from "../training/loop.js";
 
 const barWidth = 24;
+const clearLine = "\r\u001b[K";
 
 export interface ProgressOptions {
   stream: NodeJS.WriteStream;
@@ -15,7 +16,7 @@ export function createReporter({ stream, log }: ProgressOptions): Reporter {
   let started: { time: number; nimg: number } | undefined;
 
   const clearBar = () => {
-    if (stream.isTTY) stream.write("\r\u001b[K");
+    if (stream.isTTY) stream.write(clearLine);
   };
   const print = (line: string) => {
     clearBar();
@@ -29,13 +30,11 @@ export function createReporter({ stream, log }: ProgressOptions): Reporter {
       started ??= { time: performance.now(), nimg: curNimg };
       const seconds = (performance.now() - started.time) / 1000;
       const secPerImage = curNimg > started.nimg ? seconds / (curNimg - started.nimg) : Number.NaN;
-      const share = curNimg / totalNimg;
-      const filled = Math.floor(share * barWidth);
-      const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
+      const bar = barOf(curNimg / totalNimg);
       const eta = Number.isNaN(secPerImage) ? "…" : duration(secPerImage * (totalNimg - curNimg));
       const losses = last ? `  ${lossText(last)}  ${last.memoryMb} MB` : "";
       const line = `${bar} ${kimg(curNimg)}/${kimg(totalNimg)} kimg  ${rate(secPerImage * 1000)}  ETA ${eta}${losses}`;
-      stream.write(`\r\u001b[K${line.slice(0, (stream.columns ?? 80) - 1)}`);
+      writeBar(stream, line);
     },
     tick(report) {
       last = report;
@@ -46,6 +45,60 @@ export function createReporter({ stream, log }: ProgressOptions): Reporter {
     },
     message: print,
   };
+}
+
+/** Seconds between plain lines, where there is no bar. */
+const lineInterval = 10;
+/** Seconds between changes of the bar. */
+const barInterval = 0.1;
+
+export interface Progress {
+  /** So many of the total are done. `note` stands at the end of the line, a loss for example. */
+  update(done: number, note?: string): void;
+  /** Takes the bar away. */
+  finish(): void;
+}
+
+/**
+ * The progress of `total` pieces of work: a bar on a terminal, elsewhere a line every ten seconds, so that short
+ * work says nothing.
+ * @param options unit: what is counted, for example `pictures`
+ */
+export function createProgress(options: {
+  stream: NodeJS.WriteStream;
+  total: number;
+  unit: string;
+}): Progress {
+  const { stream, total, unit } = options;
+  const started = performance.now();
+  let shown = stream.isTTY ? Number.NEGATIVE_INFINITY : started;
+  return {
+    update(done, note = "") {
+      const now = performance.now();
+      if (
+        (now - shown) / 1000 < (stream.isTTY ? barInterval : lineInterval) &&
+        (done < total || !stream.isTTY)
+      )
+        return;
+      shown = now;
+      const left = done > 0 ? duration(((now - started) / 1000 / done) * (total - done)) : "…";
+      const text = `${done}/${total} ${unit}  ETA ${left}${note && `  ${note}`}`;
+      if (stream.isTTY) writeBar(stream, `${barOf(done / total)} ${text}`);
+      else stream.write(`${text}\n`);
+    },
+    finish() {
+      if (stream.isTTY) stream.write(clearLine);
+    },
+  };
+}
+
+function barOf(share: number): string {
+  const filled = Math.floor(share * barWidth);
+  return "█".repeat(filled) + "░".repeat(barWidth - filled);
+}
+
+function writeBar(stream: NodeJS.WriteStream, line: string): void {
+  stream.write(`${clearLine}${line.slice(0, (stream.columns ?? 80) - 1)}`);
 }
 
 function lossText({ stats }: TickReport): string {

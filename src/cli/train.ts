@@ -6,7 +6,7 @@ import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
 import { adversarialLosses } from "../losses/adversarial.js";
 import { metricNames } from "../metrics/names.js";
-import { checkDevice, setThreads, threads, torchVersion } from "../torch/runtime.js";
+import { threads, torchVersion } from "../torch/runtime.js";
 import { checkSnapshotFits } from "../training/checkpoint.js";
 import {
   type DatasetFacts,
@@ -20,10 +20,12 @@ import { defaultPreset, penaltyNames, presetNamed, presets } from "../training/p
 import { isDirectory, RunDirectory } from "../training/runDirectory.js";
 import { largestBatch } from "../training/schedule.js";
 import { DivergenceError } from "../training/statistics.js";
+import { addDeviceOptions, type DeviceOptions, useDevice } from "./networkOptions.js";
 import { createReporter, duration } from "./progress.js";
-import { integerFrom, kinds, listOf, maxSeed, type NumberRange, numberIn } from "./values.js";
+import { exitCodeOf, watchSignals } from "./signals.js";
+import { integerFrom, listOf, maxSeed, type NumberRange, numberIn } from "./values.js";
 
-interface TrainOptions extends TrainingOverrides {
+interface TrainOptions extends TrainingOverrides, DeviceOptions {
   data?: string;
   outdir: string;
   cfg: string;
@@ -33,8 +35,6 @@ interface TrainOptions extends TrainingOverrides {
   subset?: number;
   background: string;
   resume?: string;
-  device: "cpu" | "cuda";
-  threads?: number;
   dryRun?: boolean;
 }
 
@@ -69,7 +69,7 @@ export function addTrain(program: Command): void {
     option.attributeName = () => attribute;
     return option;
   };
-  program
+  const command = program
     .command("train")
     .summary("train a generator on a folder of pictures")
     .description("Trains a generator on a folder or zip of pictures, or on the built-in emoji.")
@@ -156,14 +156,12 @@ export function addTrain(program: Command): void {
         number("--ema-kimg <n>", "half-life of the generator's moving average", { min: 0, aboveMin: true }),
         "emaKimg",
       ),
-    )
-    .addOption(new Option("--device <name>", "cpu or cuda").argParser(kinds.device).default("cpu"))
-    .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)", 1))
+    );
+  addDeviceOptions(command)
     .option("--dry-run", "print configuration, parameters, memory and time; write nothing")
     .addHelpText("after", example)
     .action(async (options: TrainOptions, command: Command) => {
-      setThreads(options.threads);
-      checkDevice(options.device);
+      useDevice(options);
       const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
       if (options.resume !== undefined && isDirectory(options.resume))
         await resumeRun(options, given, command);
@@ -247,7 +245,9 @@ async function runTraining(
   reporter.message(
     `${run.path}: ${config.cfg} on ${pictures}, batch ${config.batch}, libtorch ${torchVersion()}, ${threads()} threads`,
   );
-  const stop = watchSignals(reporter.message);
+  const stop = watchSignals(() =>
+    reporter.message("Stopping after this step, with a snapshot. Once more ends at once."),
+  );
   try {
     const { complete, curNimg } = await train({
       ...options,
@@ -268,7 +268,7 @@ async function runTraining(
       );
     } else {
       reporter.message(`Stopped and saved. Go on with: npm run stylegan -- train --resume ${folder}`);
-      process.exitCode = stop.signal === "SIGINT" ? 130 : 143;
+      process.exitCode = exitCodeOf(stop);
     }
   } catch (error) {
     if (error instanceof DivergenceError) {
@@ -283,21 +283,6 @@ async function runTraining(
   } finally {
     stop.ignore();
   }
-}
-
-/** Ctrl-C and SIGTERM ask the run to stop; a second one ends the process at once. */
-function watchSignals(message: (text: string) => void): { signal: string | undefined; ignore: () => void } {
-  const state: { signal: string | undefined; ignore: () => void } = { signal: undefined, ignore: () => {} };
-  const onSignal = (signal: string) => {
-    if (state.signal !== undefined) process.exit(130);
-    state.signal = signal;
-    message("Stopping after this step, with a snapshot. Once more ends at once.");
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  state.ignore = () => {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  };
-  return state;
 }
 
 /** The user's choices among all options, by the names that the configuration has for them. */

@@ -82,5 +82,3 @@ export function grid(text: string): { columns: number; rows: number } {
   if (!match) throw new InvalidArgumentError(`"${text}" is no grid; write columns x rows, for example 8x4.`);
   return { columns: Number(match[1]), rows: Number(match[2]) };
 }
-
-export const kinds = { device: oneOf(["cpu", "cuda"] as const) };

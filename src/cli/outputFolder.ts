@@ -1,0 +1,17 @@
+// The folder that `--outdir` names.
+
+import { mkdirSync } from "node:fs";
+import { writeError } from "../atomicFile.js";
+import { UserError } from "../errors.js";
+
+/** Makes the folder and those around it. @throws UserError when a file is in the way or permission is missing */
+export function makeOutputFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "EEXIST" || code === "ENOTDIR")
+      throw new UserError(`--outdir ${folder}: a file of that name is in the way; choose another folder`);
+    throw writeError(folder, error);
+  }
+}
