@@ -185,6 +185,7 @@ NAPI_MODULE_INIT() {
     engine::registerAutograd(env, exports);
     engine::registerRuntime(env, exports);
     engine::registerProfiler(env, exports);
+    engine::registerScript(env, exports);
   } catch (const std::exception& error) {
     napi_throw_error(env, nullptr, error.what());
   }

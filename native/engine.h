@@ -63,5 +63,6 @@ void registerDispatch(napi_env env, napi_value exports);
 void registerAutograd(napi_env env, napi_value exports);
 void registerRuntime(napi_env env, napi_value exports);
 void registerProfiler(napi_env env, napi_value exports);
+void registerScript(napi_env env, napi_value exports);
 
 }  // namespace engine

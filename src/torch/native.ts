@@ -57,6 +57,9 @@ interface Addon {
   buildConfiguration(): string;
   startRecording(operators: readonly string[]): void;
   stopRecording(): string;
+  loadScript(file: string, device: string): number;
+  callScript(module: number, input: Handle, names: readonly string[], flags: readonly boolean[]): Handle;
+  disposeScript(module: number): boolean;
 }
 
 function load(): Addon {
