@@ -39,9 +39,14 @@ export class FullyConnected extends Module {
     this.#biasGain = lrMultiplier * activationGain[activation];
   }
 
+  /** The weight as `forward` applies it [O, I]. */
+  scaledWeight(): Tensor {
+    return this.weight.mul(this.#weightGain);
+  }
+
   forward(x: Tensor): Tensor {
     return scope(() => {
-      const y = linear(x, this.weight.mul(this.#weightGain), this.bias.mul(this.#biasGain));
+      const y = linear(x, this.scaledWeight(), this.bias.mul(this.#biasGain));
       return activate(y, this.#activation);
     });
   }

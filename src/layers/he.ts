@@ -41,8 +41,13 @@ export class HeLinear extends Module {
     this.#biasGain = lrMultiplier;
   }
 
+  /** The weight as `forward` applies it [O, I]. */
+  scaledWeight(): Tensor {
+    return this.weight.mul(this.#weightGain);
+  }
+
   forward(x: Tensor): Tensor {
-    return scope(() => linear(x, this.weight.mul(this.#weightGain), this.bias.mul(this.#biasGain)));
+    return scope(() => linear(x, this.scaledWeight(), this.bias.mul(this.#biasGain)));
   }
 }
 

@@ -13,6 +13,14 @@ export interface TruncationOptions {
   truncationCutoff?: number;
 }
 
+/** An affine map from w to the style of one layer of synthesis. */
+export interface StyleAffine {
+  /** Which of the `numWs` w vectors it reads. */
+  wIndex: number;
+  /** Its weight as it is applied, any gain included: [style, wDim]. */
+  weight: Tensor;
+}
+
 export interface Generator extends Module {
   readonly zDim: number;
   /** Number of classes; 0 for an unconditional network. */
@@ -27,6 +35,12 @@ export interface Generator extends Module {
 
   /** ws [N, numWs, wDim] to images [N, 3, resolution, resolution] in about [-1, 1]. */
   synthesize(ws: Tensor, options: { noiseMode: NoiseMode }): Tensor;
+
+  /**
+   * The affine maps that turn w into styles, of the layers in use, in order; none where w is no style. The weights
+   * are the caller's.
+   */
+  styleAffines(): StyleAffine[];
 
   /** Moves the mean of w towards the mean of `w` [N, wDim]. Called whenever latents are mapped in training. */
   updateWAvg(w: Tensor): void;

@@ -13,7 +13,7 @@ import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 import { checkShape } from "./checkShape.js";
-import type { NoiseMode, TruncationOptions } from "./network.js";
+import type { NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
 import {
   channelsAt,
   checkUnconditional,
@@ -137,6 +137,11 @@ export class ProGanGenerator extends ProgressiveModule implements ProgressiveGen
       }
       return this.#toRgb.forward(features, alpha);
     });
+  }
+
+  /** None: the latent is the input of the first layer. */
+  styleAffines(): StyleAffine[] {
+    return [];
   }
 
   /** Does nothing: there is no w. */

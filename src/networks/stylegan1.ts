@@ -16,7 +16,7 @@ import type { Tensor } from "../torch/tensor.js";
 import { checkShape } from "./checkShape.js";
 import { latentField, mappingFields } from "./configFields.js";
 import { broadcastWs, truncate } from "./mapping.js";
-import type { NoiseMode, TruncationOptions } from "./network.js";
+import type { NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
 import {
   channelsAt,
   checkUnconditional,
@@ -89,6 +89,11 @@ class LayerEpilogue extends Module {
     this.#style = this.child("style_mod.lin", new HeLinear(wDim, 2 * channels, { gain: 1 }));
   }
 
+  /** From w to styles, as `forward` applies it [2 C, wDim]. */
+  styleWeight(): Tensor {
+    return this.#style.scaledWeight();
+  }
+
   /** x [N, C, H, W], its bias already added, and w [N, wDim] to [N, C, H, W]. */
   forward(x: Tensor, w: Tensor, noise: NoiseMode | Tensor): Tensor {
     return scope(() => adaptiveInstanceNorm(lrelu(this.#addNoise(x, noise)), this.#style.forward(w)));
@@ -127,6 +132,10 @@ class InitialBlock extends Module {
     this.#epilogue2 = this.child("epi2", new LayerEpilogue(epilogue));
   }
 
+  get epilogues(): Two<LayerEpilogue> {
+    return [this.#epilogue1, this.#epilogue2];
+  }
+
   forward(ws: Two<Tensor>, noises: Two<NoiseMode | Tensor>): Tensor {
     return scope(() => {
       const n = ws[0].size(0);
@@ -160,6 +169,10 @@ class SynthesisBlock extends Module {
     this.#epilogue2 = this.child("epi2", new LayerEpilogue(epilogue));
   }
 
+  get epilogues(): Two<LayerEpilogue> {
+    return [this.#epilogue1, this.#epilogue2];
+  }
+
   /** [N, C, H, W] to [N, C', 2H, 2W]. */
   forward(input: Tensor, ws: Two<Tensor>, noises: Two<NoiseMode | Tensor>): Tensor {
     return scope(() => {
@@ -181,6 +194,14 @@ class SynthesisNetwork extends Module {
       this.child(`blocks.${i}`, new SynthesisBlock(config, level)),
     );
     this.#toRgb = this.child("to_rgb", new ToRgb(config));
+  }
+
+  /** The affine maps of the first `count` layers. */
+  styleAffines(count: number): StyleAffine[] {
+    return [this.#initial, ...this.#blocks]
+      .flatMap((block) => block.epilogues)
+      .slice(0, count)
+      .map((epilogue, wIndex) => ({ wIndex, weight: epilogue.styleWeight() }));
   }
 
   /** @param noises one for each layer */
@@ -237,6 +258,10 @@ export class StyleGan1Generator extends ProgressiveModule implements Progressive
     if (noise) this.#checkNoise(noise, ws.size(0));
     const noises = noise ?? Array.from({ length: count }, () => noiseMode);
     return scope(() => this.#synthesis.forward(ws.unbind(1), noises, this.growth));
+  }
+
+  styleAffines(): StyleAffine[] {
+    return this.#synthesis.styleAffines(this.numWsInUse);
   }
 
   updateWAvg(w: Tensor): void {

@@ -25,7 +25,7 @@ import {
   resolutionField,
 } from "./configFields.js";
 import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
-import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
+import type { Discriminator, Generator, NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
 
 /**
  * What shapes a StyleGAN2; everything that rebuilds its two networks. The upper bounds are far beyond any
@@ -94,6 +94,11 @@ class SynthesisLayer extends Module {
     this.#noiseConst = this.buffer("noise_const", randn([resolution, resolution]));
   }
 
+  /** From w to styles, as `forward` applies it [I, wDim]. */
+  styleWeight(): Tensor {
+    return this.#affine.scaledWeight();
+  }
+
   /** x [N, I, H, W] and w [N, wDim] to [N, O, H, W], or twice that size in an up-sampling layer. */
   forward(x: Tensor, w: Tensor, noiseMode: NoiseMode): Tensor {
     return scope(() => {
@@ -140,6 +145,11 @@ class ToRgbLayer extends Module {
     this.#bias = this.parameter("bias", zeros([imageChannels]));
   }
 
+  /** From w to styles, as `forward` applies it [I, wDim]. */
+  styleWeight(): Tensor {
+    return scope(() => this.#affine.scaledWeight().mul(this.#weightGain));
+  }
+
   /** x [N, I, H, W] and w [N, wDim] to [N, 3, H, W]. */
   forward(x: Tensor, w: Tensor): Tensor {
     return scope(() => {
@@ -178,6 +188,12 @@ class SynthesisBlock extends Module {
     this.#toRgb = this.child("torgb", new ToRgbLayer(outChannels, config));
   }
 
+  /** The affine maps of its layers; `first` is the index of its first w. */
+  styleAffines(first: number): StyleAffine[] {
+    const layers = [...(this.#conv0 ? [this.#conv0] : []), this.#conv1, this.#toRgb];
+    return layers.map((layer, i) => ({ wIndex: first + i, weight: layer.styleWeight() }));
+  }
+
   /** Features and image of the block before (none for block 4) and this block's ws, to the next ones. */
   forward(
     before: { x: Tensor; image: Tensor } | undefined,
@@ -211,6 +227,15 @@ class SynthesisNetwork extends Module {
     );
     // Each block's torgb takes the w of the next block's first layer; the last one has its own.
     this.numWs = this.#blocks.reduce((sum, block) => sum + block.numConv, 1);
+  }
+
+  styleAffines(): StyleAffine[] {
+    let first = 0;
+    return this.#blocks.flatMap((block) => {
+      const affines = block.styleAffines(first);
+      first += block.numConv;
+      return affines;
+    });
   }
 
   forward(ws: Tensor, noiseMode: NoiseMode): Tensor {
@@ -264,6 +289,10 @@ export class StyleGan2Generator extends Module implements Generator {
   synthesize(ws: Tensor, { noiseMode }: { noiseMode: NoiseMode }): Tensor {
     checkShape("ws", ws, [null, this.numWs, this.wDim]);
     return this.#synthesis.forward(ws, noiseMode);
+  }
+
+  styleAffines(): StyleAffine[] {
+    return this.#synthesis.styleAffines();
   }
 
   updateWAvg(w: Tensor): void {

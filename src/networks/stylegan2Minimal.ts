@@ -29,7 +29,7 @@ import {
   resolutionField,
 } from "./configFields.js";
 import { broadcastWs, truncate } from "./mapping.js";
-import type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./network.js";
+import type { Discriminator, Generator, NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
 
 /** What shapes a minimal StyleGAN2. The upper bounds keep a damaged file from asking for all memory. */
 export const stylegan2MinimalConfigSchema = z.strictObject({
@@ -100,10 +100,15 @@ class EqualizedLinear extends Module {
     this.#bias = this.parameter("bias", ones([outFeatures]).mul(biasInit));
   }
 
+  /** The weight as `forward` applies it [O, I]. */
+  scaledWeight(): Tensor {
+    return this.#weight.scaled();
+  }
+
   forward(x: Tensor): Tensor {
     return scope(() => {
       const bias = this.#lrMultiplier === 1 ? this.#bias : this.#bias.mul(this.#lrMultiplier);
-      return linear(x, this.#weight.scaled(), bias);
+      return linear(x, this.scaledWeight(), bias);
     });
   }
 }
@@ -192,6 +197,11 @@ class StyleBlock extends Module {
     this.#noiseConst = this.buffer("noise_const", randn([resolution, resolution]));
   }
 
+  /** From w to styles, as `forward` applies it [I, latentDim]. */
+  styleWeight(): Tensor {
+    return this.#toStyle.scaledWeight();
+  }
+
   /** What this layer adds for `n` samples in a mode: [1 or n, 1, H, W], or null for nothing. */
   noise(n: number, mode: NoiseMode): Tensor | null {
     const { resolution } = this.#options;
@@ -237,6 +247,11 @@ class ToRgb extends Module {
     this.#toStyle = this.child("to_style", new EqualizedLinear(latentDim, inChannels, { biasInit: 1 }));
     this.#weight = this.child("conv.weight", new EqualizedWeight([imageChannels, inChannels, 1, 1]));
     this.#bias = this.parameter("bias", zeros([imageChannels]));
+  }
+
+  /** From w to styles, as `forward` applies it [I, latentDim]. */
+  styleWeight(): Tensor {
+    return this.#toStyle.scaledWeight();
   }
 
   /** x [N, I, H, W] and w [N, latentDim] to [N, 3, H, W]. */
@@ -296,6 +311,12 @@ class MinimalSynthesis extends Module {
 
   get layers(): StyleBlock[] {
     return this.#blocks.flatMap(({ layers }) => layers);
+  }
+
+  styleAffines(): StyleAffine[] {
+    return this.#blocks.flatMap(({ layers, toRgb }, wIndex) =>
+      [...layers, toRgb].map((layer) => ({ wIndex, weight: layer.styleWeight() })),
+    );
   }
 
   /** ws [N, L, latentDim] and the noise of each layer, in order, to [N, 3, H, W] in about [0, 1]. */
@@ -363,6 +384,10 @@ export class MinimalGenerator extends Module implements Generator {
       throw new Error(`noise has ${noise.length} maps, expected ${layers.length}`);
     for (const [i, layer] of layers.entries()) layer.checkNoise(noise[i] as Tensor, ws.size(0));
     return this.#synthesis.forward(ws, noise);
+  }
+
+  styleAffines(): StyleAffine[] {
+    return this.#synthesis.styleAffines();
   }
 
   updateWAvg(w: Tensor): void {

@@ -23,6 +23,7 @@ const ops = {
   oneHot: op("one_hot"),
   empty: op("empty", "memory_format"),
   emptyStrided: op("empty_strided"),
+  linalgEigh: opMany("linalg_eigh"),
   zeros: op("zeros"),
   ones: op("ones"),
   expand: op("expand"),
@@ -150,6 +151,15 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 
 export function matmul(a: Tensor, b: Tensor): Tensor {
   return new Tensor(ops.matmul(a, b));
+}
+
+/**
+ * Eigenvalues [n], smallest first, and unit eigenvectors [n, n], one a column, of a symmetric matrix [n, n]; only
+ * its lower triangle is read.
+ */
+export function symmetricEigen(matrix: Tensor): { values: Tensor; vectors: Tensor } {
+  const [values, vectors] = wrapAll(ops.linalgEigh(matrix, "L"));
+  return { values: values as Tensor, vectors: vectors as Tensor };
 }
 
 /** base + value * a * b in one pass. */
