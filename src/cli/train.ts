@@ -7,7 +7,7 @@ import { UserError } from "../errors.js";
 import { adversarialLosses } from "../losses/adversarial.js";
 import { metricNames } from "../metrics/names.js";
 import { threads, torchVersion } from "../torch/runtime.js";
-import { checkSnapshotFits } from "../training/checkpoint.js";
+import { checkSnapshotFits, readSettingChanges } from "../training/checkpoint.js";
 import {
   type DatasetFacts,
   resolveConfig,
@@ -19,6 +19,7 @@ import { train } from "../training/loop.js";
 import { defaultPreset, penaltyNames, presetNamed, presets } from "../training/presets.js";
 import { isDirectory, RunDirectory } from "../training/runDirectory.js";
 import { largestBatch } from "../training/schedule.js";
+import { withChanges } from "../training/settings.js";
 import { DivergenceError } from "../training/statistics.js";
 import { addDeviceOptions, type DeviceOptions, useDevice } from "./networkOptions.js";
 import { createReporter, duration } from "./progress.js";
@@ -205,7 +206,7 @@ async function startRun(options: TrainOptions): Promise<void> {
 
 async function resumeRun(options: TrainOptions, given: readonly string[], command: Command): Promise<void> {
   const run = RunDirectory.open(options.resume as string);
-  const saved = run.readOptions();
+  const saved = withChanges(run.readOptions(), readSettingChanges(run.stateFile));
   const fixed = given.filter((name) => !changeable.has(name));
   if (fixed.length > 0) {
     const flags = fixed.map((name) => command.options.find((o) => o.attributeName() === name)?.long ?? name);
@@ -268,7 +269,8 @@ async function runTraining(
       );
     } else {
       reporter.message(`Stopped and saved. Go on with: npm run stylegan -- train --resume ${folder}`);
-      process.exitCode = exitCodeOf(stop);
+      // Without a signal the page has asked for it.
+      if (stop.signal !== undefined) process.exitCode = exitCodeOf(stop);
     }
   } catch (error) {
     if (error instanceof DivergenceError) {

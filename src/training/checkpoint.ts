@@ -11,9 +11,10 @@ import {
   readSnapshotInfo,
   stateOf,
 } from "../networks/snapshot.js";
+import { histogramSchema, type SettingChange, settingChangeSchema } from "../protocol.js";
 import type { Adam } from "../torch/adam.js";
 import { randomState, setRandomState } from "../torch/random.js";
-import { readSafetensors, writeSafetensors } from "../torch/safetensors.js";
+import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
 import { type Tensor, tensorFromBytes } from "../torch/tensor.js";
 import type { TrainingConfig } from "./config.js";
 import type { Trainer } from "./trainer.js";
@@ -29,6 +30,8 @@ const progressSchema = z.strictObject({
   /** Seconds of training in all, earlier parts included. */
   totalSeconds: z.number().nonnegative(),
   sampler: z.strictObject({ seed: z.number(), epoch: z.number(), position: z.number() }),
+  /** Settings that were changed while the run trained. States from before that was possible have none. */
+  changes: z.array(settingChangeSchema).default([]),
 });
 
 export type LoopProgress = z.infer<typeof progressSchema>;
@@ -41,10 +44,12 @@ const metadataSchema = z.object({
   gSteps: z.coerce.number().int(),
   dSteps: z.coerce.number().int(),
   statistics: z.string(),
+  histograms: z.string().default("{}"),
   progress: z.string(),
 });
 
 const statisticsSchema = z.record(z.string(), z.strictObject({ sum: z.number(), count: z.number() }));
+const histogramsSchema = z.record(z.string(), histogramSchema);
 
 /** Writes the state of `trainer` and of the loop; the file is replaced only when the new one is complete. */
 export function writeTrainingState(file: string, trainer: Trainer, progress: LoopProgress): void {
@@ -71,7 +76,8 @@ export function writeTrainingState(file: string, trainer: Trainer, progress: Loo
       plUpdates: String(objective.plUpdates),
       gSteps: String(gOptimizer.steps),
       dSteps: String(dOptimizer.steps),
-      statistics: JSON.stringify(statistics.state),
+      statistics: JSON.stringify(statistics.state.sums),
+      histograms: JSON.stringify(statistics.state.histograms),
       progress: JSON.stringify(progress),
     });
   } finally {
@@ -108,7 +114,7 @@ export function readTrainingState(file: string, trainer: Trainer): LoopProgress 
     trainer.objective.plUpdates = saved.plUpdates;
     trainer.curNimg = saved.curNimg;
     trainer.batchIndex = saved.batchIndex;
-    trainer.statistics.restore(saved.statistics);
+    trainer.statistics.restore({ sums: saved.statistics, histograms: saved.histograms });
     trainer.resumeSchedule();
     for (const device of randomDevices(trainer.device)) {
       // A run that moves to another kind of device goes on there with that device's own random numbers.
@@ -119,6 +125,14 @@ export function readTrainingState(file: string, trainer: Trainer): LoopProgress 
   } finally {
     disposeAll(tensors);
   }
+}
+
+/**
+ * The settings that had been changed when the state was written: what a resume starts from beside the run's options.
+ * @throws UserError when the file is damaged
+ */
+export function readSettingChanges(file: string): SettingChange[] {
+  return parseMetadata(file, readSafetensorsHeader(file).metadata).progress.changes;
 }
 
 /** @throws UserError when the snapshot is damaged or of another configuration, naming the first difference */
@@ -172,6 +186,7 @@ function parseMetadata(file: string, metadata: Readonly<Record<string, string>>)
     return {
       ...parsed,
       statistics: statisticsSchema.parse(JSON.parse(parsed.statistics)),
+      histograms: histogramsSchema.parse(JSON.parse(parsed.histograms)),
       progress: progressSchema.parse(JSON.parse(parsed.progress)),
     };
   } catch {

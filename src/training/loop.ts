@@ -26,6 +26,8 @@ import { fadeReals } from "./growth.js";
 import type { Reals } from "./objective.js";
 import type { RunDirectory } from "./runDirectory.js";
 import { largestBatch } from "./schedule.js";
+import { settingOf, withChanges } from "./settings.js";
+import { Steering } from "./steering.js";
 import { Trainer } from "./trainer.js";
 
 /** What the loop tells while it runs. */
@@ -64,7 +66,8 @@ export interface TrainOptions {
 }
 
 /**
- * Trains until `config.kimg` or until `shouldStop`; both end with a snapshot.
+ * Trains until `config.kimg`, until `shouldStop` or until the run's control file says so; all end with a snapshot. While
+ * it trains, the run's folder has a `running.json`.
  * @returns the images shown in all, and whether the run is complete
  * @throws DivergenceError when a loss is not finite any more; the last snapshot stays
  */
@@ -79,6 +82,7 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     tick: 0,
     tickStartNimg: 0,
     totalSeconds: 0,
+    changes: [],
     sampler: { seed: config.seed, epoch: 0, position: 0 },
   };
   if (options.resume === "run") progress = readTrainingState(run.stateFile, trainer);
@@ -98,10 +102,17 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
   const writeFakes = (file: string) =>
     writePng(file, fakesGrid(trainer.gEma, { seed, classes: gridClasses, columns: grid.columns }));
 
+  const clock = new TickClock();
+  let saved =
+    options.resume === "run" ? { nimg: trainer.curNimg, changes: progress.changes.length } : undefined;
   const save = async () => {
     // The state first: a crash between the two costs a picture of the networks, never a step of training.
-    writeTrainingState(run.stateFile, trainer, { ...progress, sampler: loader.state });
+    const totalSeconds = progress.totalSeconds + clock.seconds;
+    writeTrainingState(run.stateFile, trainer, { ...progress, totalSeconds, sampler: loader.state });
+    // The state's changes count in a resume, whether the options say the same already or not.
+    if (progress.changes.length > 0) run.writeOptions(trainer.config);
     await saveSnapshot();
+    saved = { nimg: trainer.curNimg, changes: progress.changes.length };
   };
   let swdMeter: SwdMeter | undefined;
   const measure = () => {
@@ -122,7 +133,7 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
   };
 
   if (options.resume === "run") {
-    run.truncateRecords(trainer.curNimg);
+    run.truncateRecords(trainer.curNimg, progress.changes.length);
     // A crash may have come between the state and its snapshot, whose name an older one can have, or its grid.
     const { curNimg } = trainer;
     const isSaved = isSnapshotOf(run.snapshotFile(curNimg), curNimg) && existsSync(run.fakesFile(curNimg));
@@ -132,39 +143,48 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     await writeFakes(run.imageFile("fakes_init"));
   }
 
+  const { message } = reporter;
+  const steering = new Steering({ run, trainer, changes: progress.changes, save, message });
+  const stopping = () => shouldStop() || steering.stopRequested;
+  // An option of the resume that is not what the state was written with is a change like any other.
+  const [from, to] = [withChanges(config, progress.changes), config].map((c) =>
+    settingOf(c, "snapshotTicks"),
+  );
+  if (from !== undefined && to !== undefined && from !== to)
+    steering.record({ setting: "snapshotTicks", from, to });
+
   try {
-    let partStart = performance.now();
+    run.writeRunning("training");
+    clock.start();
     let partStartNimg = trainer.curNimg;
-    let lastSavedNimg = options.resume === "run" ? trainer.curNimg : -1;
-    while (trainer.curNimg < totalNimg && !shouldStop()) {
+    while (trainer.curNimg < totalNimg && !stopping()) {
       scope(() => trainer.step(nextReals(loader, trainer, dataset.resolution)));
       reporter.step(trainer.curNimg, totalNimg);
       await setImmediate(); // signals arrive here
+      await clock.without(() => steering.follow(shouldStop));
 
       const done = trainer.curNimg >= totalNimg;
       const tickNimg = progress.tickStartNimg + config.tickKimg * 1000;
-      if (trainer.curNimg < tickNimg && !done && !shouldStop()) continue;
+      if (trainer.curNimg < tickNimg && !done && !stopping()) continue;
 
       // ---- the end of a tick, or of this part of the run ----
       trainer.statistics.collect();
-      const seconds = (performance.now() - partStart) / 1000;
-      const secPerKimg = seconds / ((trainer.curNimg - partStartNimg) / 1000);
-      progress.totalSeconds += seconds;
+      const secPerKimg = clock.seconds / ((trainer.curNimg - partStartNimg) / 1000);
+      progress.totalSeconds += clock.seconds;
+      clock.start();
       if (trainer.curNimg >= tickNimg || done) {
         progress.tick += 1;
         progress.tickStartNimg = trainer.curNimg;
         report(secPerKimg);
-        if (progress.tick % config.snapshotTicks === 0) {
-          await save();
-          lastSavedNimg = trainer.curNimg;
-        }
+        if (progress.tick % trainer.config.snapshotTicks === 0) await save();
       }
-      partStart = performance.now();
+      clock.start();
       partStartNimg = trainer.curNimg;
     }
-    if (trainer.curNimg !== lastSavedNimg) await save();
+    if (saved?.nimg !== trainer.curNimg || saved.changes !== progress.changes.length) await save();
     return { curNimg: trainer.curNimg, complete: trainer.curNimg >= totalNimg };
   } finally {
+    run.removeRunning();
     swdMeter?.dispose();
     trainer.dispose();
   }
@@ -173,6 +193,7 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     const { tick, totalSeconds } = progress;
     const { curNimg } = trainer;
     const stats = trainer.statistics.takeMeans();
+    const histograms = trainer.statistics.takeHistograms();
     const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
     const etaSeconds = (secPerKimg * Math.max(totalNimg - curNimg, 0)) / 1000;
     reporter.tick({ tick, curNimg, totalNimg, secPerKimg, totalSeconds, etaSeconds, memoryMb, stats });
@@ -184,7 +205,31 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
       memoryMb,
       timestamp: Date.now() / 1000,
       ...stats,
+      ...histograms,
     });
+  }
+}
+
+/** Seconds of training since `start`. */
+class TickClock {
+  #start = performance.now();
+  #stoppedAt: number | undefined;
+
+  start(): void {
+    this.#start = performance.now();
+  }
+
+  /** Runs what is no training; meanwhile the clock stands still. */
+  async without(other: () => Promise<void>): Promise<void> {
+    const stoppedAt = performance.now();
+    this.#stoppedAt = stoppedAt;
+    await other();
+    this.#start += performance.now() - stoppedAt;
+    this.#stoppedAt = undefined;
+  }
+
+  get seconds(): number {
+    return ((this.#stoppedAt ?? performance.now()) - this.#start) / 1000;
   }
 }
 

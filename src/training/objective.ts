@@ -46,7 +46,7 @@ export class Objective {
   readonly #G: Generator;
   readonly #D: Discriminator;
   readonly #adversarial: AdversarialLoss;
-  readonly #config: TrainingConfig;
+  #config: TrainingConfig;
 
   constructor(
     networks: { G: Generator; D: Discriminator },
@@ -59,6 +59,10 @@ export class Objective {
     this.#config = config;
     const [parameter] = networks.G.parameters();
     this.plMean = zeros([], parameter ? { device: parameter.device } : {}).keep();
+  }
+
+  changeConfig(config: TrainingConfig): void {
+    this.#config = config;
   }
 
   /** Make fakes that the discriminator takes for real. */

@@ -1,10 +1,13 @@
 // The folder of a run: what is in it, and how it is written so that a crash leaves nothing torn.
 
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { writeError, writeFileAtomically } from "../atomicFile.js";
 import { UserError } from "../errors.js";
 import { type MetricName, metricNames } from "../metrics/names.js";
+import { processStart } from "../processes.js";
+import { type EventRow, eventRowSchema, type Running, type TickRow } from "../protocol.js";
 import { type TrainingConfig, trainingConfigSchema } from "./config.js";
 
 export class RunDirectory {
@@ -64,6 +67,16 @@ export class RunDirectory {
     return join(this.path, "stats.jsonl");
   }
 
+  /** Commands to a run that trains. */
+  get controlFile(): string {
+    return join(this.path, "control.jsonl");
+  }
+
+  /** There while a process trains the run. */
+  get runningFile(): string {
+    return join(this.path, "running.json");
+  }
+
   metricFile(metric: MetricName): string {
     return join(this.path, `metric-${metric}.jsonl`);
   }
@@ -97,8 +110,25 @@ export class RunDirectory {
     append(this.logFile, line);
   }
 
+  /** Says that this process trains the run. */
+  writeRunning(state: Running["state"]): void {
+    const running: Running = {
+      ...{ pid: process.pid, processStart: processStart(process.pid), hostname: hostname(), state },
+    };
+    writeFileAtomically(this.runningFile, `${JSON.stringify(running)}\n`);
+  }
+
+  removeRunning(): void {
+    rmSync(this.runningFile, { force: true });
+  }
+
   /** One line of statistics. `nimg` tells a resume which lines come after the state it starts from. */
-  appendStats(record: Readonly<Record<string, number>> & { nimg: number }): void {
+  appendStats(record: TickRow): void {
+    append(this.statsFile, JSON.stringify(record));
+  }
+
+  /** One line of stats.jsonl that is no tick. */
+  appendEvent(record: EventRow): void {
     append(this.statsFile, JSON.stringify(record));
   }
 
@@ -107,10 +137,13 @@ export class RunDirectory {
     append(this.metricFile(metric), JSON.stringify(record));
   }
 
-  /** Drops the statistics and metrics of images after `curNimg`, and a last line that was cut short. */
-  truncateRecords(curNimg: number): void {
+  /**
+   * Drops the statistics and metrics of images after `curNimg`, changes of settings after the first `changes`, and a
+   * last line that was cut short.
+   */
+  truncateRecords(curNimg: number, changes: number): void {
     const files = [this.statsFile, ...metricNames.map((metric) => this.metricFile(metric))];
-    for (const file of files) if (existsSync(file)) truncateRecords(file, curNimg);
+    for (const file of files) if (existsSync(file)) truncateRecords(file, { curNimg, changes });
   }
 
   /** What a crash in the middle of a write leaves behind. */
@@ -121,12 +154,15 @@ export class RunDirectory {
   }
 }
 
-function truncateRecords(file: string, curNimg: number): void {
+function truncateRecords(file: string, { curNimg, changes }: { curNimg: number; changes: number }): void {
   const kept = readFileSync(file, "utf8")
     .split("\n")
     .filter((line) => {
       try {
-        return (JSON.parse(line) as { nimg: number }).nimg <= curNimg;
+        const record = JSON.parse(line) as { nimg: number };
+        const event = eventRowSchema.safeParse(record).data;
+        if (event?.event === "changed" && event.number > changes) return false;
+        return record.nimg <= curNimg;
       } catch {
         return false;
       }

@@ -1,23 +1,46 @@
-// Means of what the phases report, collected over a tick.
+// Means of what the phases report, and histograms of the scores, collected over a tick.
 
+import type { Histogram } from "../protocol.js";
 import { noGrad } from "../torch/autograd.js";
 import { cat } from "../torch/ops.js";
 import type { Tensor } from "../torch/tensor.js";
+import { ScoreHistogram } from "./scoreHistogram.js";
 
 /** A loss or regularizer that is not a number any more. Training stops; what is on disk is from before. */
 export class DivergenceError extends Error {
   override name = "DivergenceError";
 }
 
+/** The sums behind the means, and the histograms, of a tick that is not over. */
+export interface StatisticsState {
+  sums: Readonly<Record<string, { sum: number; count: number }>>;
+  histograms: Readonly<Record<string, Histogram>>;
+}
+
+interface Pending {
+  phase: string;
+  name: string;
+  /** [1]: the mean; for what has a histogram every value, [count]. */
+  values: Tensor;
+  count: number;
+}
+
+// What the discriminator says of a picture: one number each, so that reading them all costs nothing.
+const hasHistogram = (name: string) => name.startsWith("Loss/scores/");
+const histogramName = (name: string) => name.replace("Loss/", "Histogram/");
+
 export class Statistics {
   readonly #sums = new Map<string, { sum: number; count: number }>();
-  #pending: { phase: string; name: string; mean: Tensor; count: number }[] = [];
+  readonly #histograms = new Map<string, ScoreHistogram>();
+  #pending: Pending[] = [];
 
-  /** Remembers the mean of each tensor. Nothing is read from the device before `collect`. */
+  /** Remembers the mean of each tensor, and every value of scores. Nothing is read from the device before `collect`. */
   add(phase: string, stats: Readonly<Record<string, Tensor>>): void {
     for (const [name, values] of Object.entries(stats)) {
-      const mean = noGrad(() => values.detach().mean()).keep();
-      this.#pending.push({ phase, name, mean, count: values.numel });
+      const kept = noGrad(() =>
+        hasHistogram(name) ? values.detach().reshape([-1]).clone() : values.detach().mean().reshape([1]),
+      ).keep();
+      this.#pending.push({ phase, name, values: kept, count: values.numel });
     }
   }
 
@@ -29,18 +52,23 @@ export class Statistics {
     if (this.#pending.length === 0) return;
     const pending = this.#pending;
     this.#pending = [];
-    const values = noGrad(() =>
+    const all = noGrad(() =>
       cat(
-        pending.map(({ mean }) => mean.reshape([1])),
+        pending.map(({ values }) => values),
         0,
       ).toFloat32Array(),
     );
-    for (const { mean } of pending) mean.dispose();
-    for (const [i, { phase, name, count }] of pending.entries()) {
-      const value = values[i] as number;
-      if (!Number.isFinite(value)) throw new DivergenceError(`${name} became ${value} in phase ${phase}`);
+    let start = 0;
+    for (const { values } of pending) values.dispose();
+    for (const { phase, name, count } of pending) {
+      const length = hasHistogram(name) ? count : 1;
+      const values = all.subarray(start, start + length);
+      start += length;
+      const mean = values.reduce((sum, value) => sum + value, 0) / length;
+      if (!Number.isFinite(mean)) throw new DivergenceError(`${name} became ${mean} in phase ${phase}`);
       const entry = this.#sums.get(name) ?? { sum: 0, count: 0 };
-      this.#sums.set(name, { sum: entry.sum + value * count, count: entry.count + count });
+      this.#sums.set(name, { sum: entry.sum + mean * count, count: entry.count + count });
+      if (hasHistogram(name)) this.#histogramOf(name, values);
     }
   }
 
@@ -51,13 +79,34 @@ export class Statistics {
     return means;
   }
 
-  /** What is not yet in `takeMeans`, for a saved state. */
-  get state(): Record<string, { sum: number; count: number }> {
-    return Object.fromEntries(this.#sums);
+  /** The histograms since the last call, by name ("Histogram/scores/real"). */
+  takeHistograms(): Record<string, Histogram> {
+    const { histograms } = this.state;
+    this.#histograms.clear();
+    return { ...histograms };
   }
 
-  restore(state: Readonly<Record<string, { sum: number; count: number }>>): void {
+  /** What has not been taken yet, for a saved state. */
+  get state(): StatisticsState {
+    const histograms = [...this.#histograms].map(([name, { histogram }]) => [name, histogram]);
+    return { sums: Object.fromEntries(this.#sums), histograms: Object.fromEntries(histograms) };
+  }
+
+  restore({ sums, histograms }: StatisticsState): void {
     this.#sums.clear();
-    for (const [name, entry] of Object.entries(state)) this.#sums.set(name, { ...entry });
+    for (const [name, entry] of Object.entries(sums)) this.#sums.set(name, { ...entry });
+    this.#histograms.clear();
+    for (const [name, saved] of Object.entries(histograms))
+      this.#histograms.set(name, ScoreHistogram.from(saved));
+  }
+
+  #histogramOf(name: string, values: Float32Array): void {
+    const key = histogramName(name);
+    let histogram = this.#histograms.get(key);
+    if (!histogram) {
+      histogram = new ScoreHistogram();
+      this.#histograms.set(key, histogram);
+    }
+    for (const value of values) histogram.add(value);
   }
 }

@@ -39,7 +39,7 @@ interface Phase {
 }
 
 export class Trainer {
-  readonly config: TrainingConfig;
+  config: TrainingConfig;
   readonly device: Device;
   readonly G: Generator;
   readonly D: Discriminator;
@@ -116,6 +116,15 @@ export class Trainer {
   /** Images of the next step. */
   get batch(): number {
     return this.schedulePoint?.batch ?? this.config.batch;
+  }
+
+  /** Goes on with other values of what `settings.ts` can change. */
+  changeConfig(config: TrainingConfig): void {
+    this.config = config;
+    this.objective.changeConfig(config);
+    this.gOptimizer.lr = config.optimizer.gLr * this.#g.lrFactor;
+    this.dOptimizer.lr = config.optimizer.dLr * this.#d.lrFactor;
+    this.followSchedule();
   }
 
   /** After `curNimg` has been set from a saved state: the present resolution is no new one. */

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { histogramSchema } from "../../src/protocol.js";
 import { readSafetensorsHeader } from "../../src/torch/safetensors.js";
 import {
   expectNoTornFile,
@@ -59,7 +60,12 @@ describe("train", () => {
     expect(stats.map(({ nimg }) => nimg)).toEqual([40, 80, 120, 160, 200]);
     expect(stats.map(({ tick }) => tick)).toEqual([1, 2, 3, 4, 5]);
     for (const record of stats) {
-      for (const value of Object.values(record)) expect(Number.isFinite(value)).toBe(true);
+      const { "Histogram/scores/real": real, "Histogram/scores/fake": fake, ...numbers } = record;
+      for (const value of Object.values(numbers)) expect(Number.isFinite(value)).toBe(true);
+      for (const histogram of [real, fake]) {
+        const { counts } = histogramSchema.parse(histogram);
+        expect(counts.reduce((sum, count) => sum + count)).toBe(40);
+      }
       expect(Object.keys(record)).toEqual(
         expect.arrayContaining(["secPerKimg", "memoryMb", "timestamp", "Loss/G/loss", "Loss/D/loss"]),
       );

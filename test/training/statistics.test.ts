@@ -49,4 +49,22 @@ describe("Statistics", () => {
     second.collect();
     expect(second.takeMeans()).toEqual(whole.takeMeans());
   });
+
+  it("keeps a histogram of scores beside their mean, over a saved state too", () => {
+    const before = liveTensors();
+    const [first, second] = [new Statistics(), new Statistics()];
+    add(first, "Loss/scores/real", [1.5, -3]);
+    add(first, "Loss/D/loss", [8]);
+    first.collect();
+    second.restore(JSON.parse(JSON.stringify(first.state)) as typeof first.state);
+    add(second, "Loss/scores/real", [3]);
+    second.collect();
+    expect(second.takeMeans()).toEqual({ "Loss/scores/real": 0.5, "Loss/D/loss": 8 });
+    const { "Histogram/scores/real": real, ...others } = second.takeHistograms();
+    expect(others).toEqual({});
+    expect(real?.counts.filter((count) => count > 0)).toEqual([1, 1, 1]);
+    expect((real?.first ?? 0) * (real?.width ?? 0)).toBe(-3);
+    expect(second.takeHistograms()).toEqual({});
+    expect(liveTensors()).toBe(before);
+  });
 });
