@@ -40,7 +40,7 @@ export function writeError(file: string, error: unknown): unknown {
   if (code === "ENOSPC" || code === "EDQUOT")
     return new UserError(`The disk is full: ${file} could not be written. Free some space and resume.`);
   if (code === "EACCES" || code === "EROFS" || code === "EPERM")
-    return new UserError(`${file} cannot be written: no permission. Choose another folder with --outdir.`);
+    return new UserError(`${file} cannot be written: no permission. Choose another folder.`);
   if (code === "ENOENT") return new UserError(`${file} cannot be written: its folder is gone.`);
   return error;
 }

@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.js";
 import { packageRoot } from "../packageRoot.js";
 import { warnAboutSlowBlas } from "../torch/runtime.js";
+import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
 import { addMetrics } from "./metrics.js";
 import { addTrain } from "./train.js";
@@ -23,6 +24,7 @@ async function main(args: readonly string[]): Promise<void> {
     .exitOverride();
   addTrain(program);
   addGenerate(program);
+  addExport(program);
   addMetrics(program);
   for (const command of program.commands) {
     const help = `see stylegan ${command.name()} --help`;

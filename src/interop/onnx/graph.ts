@@ -22,8 +22,9 @@ import {
 const opsetVersion = 17;
 const irVersion = 8;
 
-/** The type that activations and the weights of convolutions have. */
-export type Precision = "float32" | "float16";
+/** The types that activations and the weights of convolutions can have. */
+export const precisions = ["float32", "float16"] as const;
+export type Precision = (typeof precisions)[number];
 
 /** What a node computes or takes, by name. */
 export interface Value {

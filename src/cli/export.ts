@@ -1,0 +1,67 @@
+// stylegan export
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { exportOnnx } from "../interop/onnx/export.js";
+import { writeOnnx } from "../interop/onnx/files.js";
+import { type Precision, precisions } from "../interop/onnx/graph.js";
+import { packageRoot } from "../packageRoot.js";
+import { networkOption, openGenerator } from "./networkOptions.js";
+import { makeOutputFolder } from "./outputFolder.js";
+import { oneOf } from "./values.js";
+
+const formats = ["onnx"] as const;
+
+interface ExportOptions {
+  network: string;
+  format: (typeof formats)[number];
+  precision: Precision;
+}
+
+const help = `
+onnx writes three files:
+  mapping.onnx    z [N, zDim], for networks with classes c [N, cDim] (one-hot), truncation_psi [layers] (1: none)
+                  to ws [N, layers, wDim]. ProGAN, which has no w, has no truncation_psi.
+  synthesis.onnx  ws, noise (1: the stored maps, 0: none) to image [N, 3, H, W], RGB in about [-1, 1].
+                  ProGAN has no noise.
+  model.json      sizes and names of classes, for a program that runs them.
+For a style mix, take the ws of some layers from another sample.
+
+Example:
+  stylegan export --network runs/00000-emoji-smileys-stylegan2-small-32 --format onnx model
+`;
+
+export function addExport(program: Command): void {
+  program
+    .command("export")
+    .summary("write a generator as ONNX, for other programs")
+    .description("Writes a generator in a form that runs without this program, to a folder.")
+    .argument("<folder>", "where the files go")
+    .addOption(networkOption())
+    .addOption(
+      new Option("--format <name>", formats.join(", ")).argParser(oneOf(formats)).makeOptionMandatory(),
+    )
+    .addOption(
+      new Option("--precision <type>", `${precisions.join(" or ")} (half the size) for layers and weights`)
+        .argParser(oneOf(precisions))
+        .default("float32"),
+    )
+    .addHelpText("after", help)
+    .action(run);
+}
+
+function run(folder: string, { network, precision }: ExportOptions): void {
+  const { G, info } = openGenerator({ network, device: "cpu" });
+  const { description, classNames } = info;
+  const models = exportOnnx(G, { description, classNames, precision, version: versionOfProgram() });
+  G.dispose();
+  makeOutputFolder(folder, "folder");
+  const names = writeOnnx(folder, models);
+  process.stdout.write(`${names.join(", ")} in ${folder}\n`);
+}
+
+function versionOfProgram(): string {
+  const text = readFileSync(join(packageRoot(), "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
