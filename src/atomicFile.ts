@@ -1,6 +1,7 @@
 // Files that are either whole or not there.
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "./errors.js";
 
@@ -12,7 +13,7 @@ export function writeFileAtomically(
   file: string,
   chunks: (() => Iterable<Uint8Array>) | Uint8Array | string,
 ): void {
-  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`);
+  const temporary = temporaryName(file);
   try {
     const fd = openSync(temporary, "w");
     try {
@@ -27,6 +28,29 @@ export function writeFileAtomically(
     rmSync(temporary, { force: true });
     throw writeError(file, error);
   }
+}
+
+/** The same beside other work: disk and encoders go on while the program computes. */
+export async function writeFileBeside(file: string, bytes: Uint8Array): Promise<void> {
+  const temporary = temporaryName(file);
+  try {
+    const handle = await open(temporary, "w");
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw writeError(file, error);
+  }
+}
+
+/** A name in the same folder, so that a rename is all that is left to do. */
+export function temporaryName(file: string): string {
+  return join(dirname(file), `.${basename(file)}.${process.pid}.tmp`);
 }
 
 function writeFully(fd: number, bytes: Uint8Array): void {

@@ -1,9 +1,19 @@
 // stylegan generate
 
-import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { latentsOfSeeds } from "../synthesis/latents.js";
-import { type Picture, renderLatents, tile, writePng } from "../synthesis/render.js";
+import { UserError } from "../errors.js";
+import type { Generator } from "../networks/network.js";
+import type { SnapshotInfo } from "../networks/snapshot.js";
+import {
+  type GenerateOptions,
+  generateFiles,
+  gridShapeOf,
+  type ImageFormat,
+  imageFormats,
+} from "../synthesis/generate.js";
+import { readLatents } from "../synthesis/latentFile.js";
+import { checkGrid } from "../synthesis/picture.js";
+import { addDirectionOptions, chosenDirections, type DirectionOptions } from "./directionOptions.js";
 import {
   addDeviceOptions,
   type BatchOption,
@@ -16,25 +26,33 @@ import {
   networkOption,
   noiseModeOption,
   openGenerator,
-  type TruncationChoice,
-  truncationOf,
+  truncationPsi,
   truncCutoffOption,
-  truncOption,
 } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
-import { grid, seeds } from "./values.js";
+import { createProgress } from "./progress.js";
+import { exitCodeOf, watchSignals } from "./signals.js";
+import { grid, oneOf, seeds, severalOf } from "./values.js";
 
-interface GenerateOptions extends NetworkOptions, TruncationChoice, ClassOption, NoiseOption, BatchOption {
-  seeds: number[];
+interface Options extends NetworkOptions, ClassOption, NoiseOption, BatchOption, DirectionOptions {
+  seeds?: number[];
+  projectedW?: string;
+  trunc: number[];
+  truncCutoff?: number;
   outdir: string;
+  format: ImageFormat;
   grid?: { columns: number; rows: number };
 }
 
 const example = `
-Example:
+Examples:
   stylegan generate --network runs/00000-emoji-smileys-stylegan2-small-32 --seeds 0-15 --trunc 0.7 --outdir out --grid 4x4
+  stylegan generate --network FILE --seeds 0-7 --trunc 0.3,0.5,0.7,1 --outdir sweep
+  stylegan generate --network FILE --projected-w out/projected_w.npz --outdir out
+  stylegan generate --network FILE --seeds 3 --directions directions.json --direction 0=2 --direction 4=-1.5 --outdir out
 
-A seed stands for the same latent as in NVIDIA's tools.
+A seed stands for the same latent as in NVIDIA's tools. Several truncations give seed0000-trunc0.5.png and so on, and
+grid.png with a row for each seed and a column for each truncation.
 `;
 
 export function addGenerate(program: Command): void {
@@ -43,55 +61,112 @@ export function addGenerate(program: Command): void {
     .summary("make pictures with a trained generator")
     .description("Writes one picture for each seed: seed0000.png, seed0001.png, …")
     .addOption(networkOption())
-    .addOption(new Option("--seeds <list>", "for example 0-5,8").argParser(seeds).makeOptionMandatory())
-    .addOption(truncOption())
+    .addOption(new Option("--seeds <list>", "for example 0-5,8").argParser(seeds))
+    .option("--projected-w <file>", "pictures of latents instead of seeds: the npz of a projection")
+    .addOption(
+      new Option("--trunc <psi>", "truncation: 1 none, 0 the mean picture; several with commas")
+        .argParser(severalOf(truncationPsi))
+        .default([1], "1"),
+    )
     .addOption(truncCutoffOption())
     .addOption(classOption())
-    .addOption(noiseModeOption())
+    .addOption(noiseModeOption());
+  addDirectionOptions(command, { sweep: false })
     .requiredOption("--outdir <folder>", "where the pictures go")
-    .addOption(new Option("--grid <CxR>", "also grid.png with so many columns and rows").argParser(grid))
+    .addOption(
+      new Option(
+        "--format <name>",
+        `${imageFormats.join(", ")} (npy: the network's float32 values, [3, H, W])`,
+      )
+        .argParser(oneOf(imageFormats))
+        .default("png"),
+    )
+    .addOption(new Option("--grid <CxR>", "also a grid with so many columns and rows").argParser(grid))
     .addOption(batchOption());
   addDeviceOptions(command).addHelpText("after", example).action(generate);
 }
 
-async function generate(options: GenerateOptions): Promise<void> {
-  const { seeds: list, outdir, noiseMode, batch } = options;
+async function generate(options: Options): Promise<void> {
+  checkSource(options);
+  const { outdir, format, noiseMode, batch } = options;
   const { G, info } = openGenerator(options);
-  const classIndex = classIndexOf(options, G, info);
-  makeOutputFolder(outdir);
-
-  const z = latentsOfSeeds(list, G.zDim);
-  const pictures = renderLatents(G, {
-    z,
-    classes: list.map(() => classIndex),
-    noiseMode,
-    batch,
-    ...truncationOf(options),
-  });
-  const cells = options.grid ? options.grid.columns * options.grid.rows : 0;
-  const inGrid: Picture[] = [];
-  let done = 0;
-  for (const picture of pictures) {
-    await writePng(join(outdir, `seed${String(list[done]).padStart(4, "0")}.png`), picture);
-    if (inGrid.length < cells) inGrid.push(picture);
-    done += 1;
+  try {
+    const source = await sourceOf(options, G, info);
+    const steps = chosenDirections(options, G).map(({ direction, from }) => ({ direction, amount: from }));
+    const request: GenerateOptions = { source, steps, noiseMode, batch, outdir, format, grid: options.grid };
+    const shape = gridShapeOf(G, request);
+    if (shape) checkGrid(shape);
+    makeOutputFolder(outdir);
+    await run(G, request);
+    if ("ws" in source) source.ws.dispose();
+  } finally {
+    G.dispose();
   }
-  if (options.grid) {
-    if (list.length < cells)
-      process.stderr.write(`The grid has ${cells} places for ${list.length} seeds; the rest stays black.\n`);
-    await writePng(join(outdir, "grid.png"), fill(inGrid, options.grid));
-  }
-  z.dispose();
-  G.dispose();
-  process.stdout.write(`${done} ${done === 1 ? "picture" : "pictures"} in ${outdir}\n`);
 }
 
-/** The grid with all of its rows, also where there are too few pictures. */
-function fill(pictures: readonly Picture[], { columns, rows }: { columns: number; rows: number }): Picture {
-  const [first] = pictures as [Picture];
-  const black = { ...first, pixels: new Uint8Array(first.pixels.length) };
-  return tile(
-    Array.from({ length: columns * rows }, (_, i) => pictures[i] ?? black),
-    columns,
+async function run(G: Generator, request: GenerateOptions): Promise<void> {
+  const { source, outdir } = request;
+  const total = "ws" in source ? source.ws.size(0) : source.seeds.length * source.truncations.length;
+  const progress = createProgress({ stream: process.stdout, total, unit: "pictures" });
+  const stop = watchSignals(() =>
+    process.stderr.write("Stopping after these pictures. Once more ends at once.\n"),
   );
+  try {
+    const { written, grid } = await generateFiles(G, {
+      ...request,
+      onProgress: (done) => progress.update(done),
+      shouldStop: () => stop.signal !== undefined,
+    });
+    progress.finish();
+    const places = request.grid ? request.grid.columns * request.grid.rows : 0;
+    if (grid && places > total)
+      process.stderr.write(`The grid has ${places} places for ${total} pictures; the rest stays black.\n`);
+    const what = `${written} ${written === 1 ? "picture" : "pictures"}`;
+    if (written < total) {
+      process.stdout.write(`Stopped: ${what} of ${total} in ${outdir}\n`);
+      process.exitCode = exitCodeOf(stop);
+    } else {
+      process.stdout.write(`${what} in ${outdir}${grid ? `, together in ${grid}` : ""}\n`);
+    }
+  } finally {
+    stop.ignore();
+  }
+}
+
+/** Which options go together, before anything is opened. */
+function checkSource({
+  seeds: list,
+  projectedW,
+  trunc,
+  truncCutoff,
+  class: named,
+  grid: shape,
+}: Options): void {
+  if (list === undefined && projectedW === undefined)
+    throw new UserError(
+      "--seeds is missing: say which pictures, for example --seeds 0-15 (or give --projected-w)",
+    );
+  if (shape && trunc.length > 1)
+    throw new UserError("--grid: several truncations have a grid of their own; leave it out");
+  if (projectedW === undefined) return;
+  const useless = [
+    ["--seeds", list !== undefined],
+    ["--trunc", trunc.length > 1 || trunc[0] !== 1],
+    ["--trunc-cutoff", truncCutoff !== undefined],
+    ["--class", named !== undefined],
+  ] as const;
+  for (const [flag, given] of useless)
+    if (given)
+      throw new UserError(`${flag} has no effect on the latents of --projected-w; leave one of them out`);
+}
+
+async function sourceOf(
+  options: Options,
+  G: Generator,
+  info: SnapshotInfo,
+): Promise<GenerateOptions["source"]> {
+  const { projectedW, seeds: list = [], trunc, truncCutoff } = options;
+  if (projectedW !== undefined) return { ws: await readLatents(projectedW, G) };
+  const classIndex = classIndexOf(options, G, info);
+  return { seeds: list, truncations: trunc, truncationCutoff: truncCutoff, classIndex };
 }

@@ -76,6 +76,11 @@ export function listOf<T extends string>(choices: readonly T[]): (text: string) 
   return (text) => (text === "none" ? [] : [...new Set(text.split(",").map((part) => choice(part.trim())))]);
 }
 
+/** Several values with commas between them, each once. */
+export function severalOf<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) => [...new Set(text.split(",").map((part) => parse(part.trim())))];
+}
+
 /** A grid as `8x4`: columns, then rows. */
 export function grid(text: string): { columns: number; rows: number } {
   const match = /^([1-9]\d{0,3})x([1-9]\d{0,3})$/.exec(text);

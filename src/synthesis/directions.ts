@@ -44,40 +44,36 @@ export function findDirections(
   G: Generator,
   { layers, count }: { layers?: LayerRange; count: number },
 ): Direction[] {
-  return noGrad(() =>
-    scope(() => {
-      const affines = G.styleAffines();
-      if (affines.length === 0)
-        throw new UserError(
-          "this network has no styles, so it has no directions; StyleGAN and StyleGAN2 have",
-        );
-      const range = layers ?? { first: 0, last: G.numWs - 1 };
-      checkLayers(range, G);
-      const chosen = affines.filter(({ wIndex }) => wIndex >= range.first && wIndex <= range.last);
-      if (chosen.length === 0)
-        throw new UserError(
-          `layers ${range.first}-${range.last}: the network has not grown so far; its last layer is ${affines.at(-1)?.wIndex}`,
-        );
-      const stacked = cat(
-        chosen.map(({ weight }) => weight),
-        0,
-      ).to("float64");
-      const { values, vectors } = symmetricEigen(matmul(stacked.permute([1, 0]), stacked));
-      const eigenvalues = values.toArray() as Float64Array;
-      const columns = vectors.permute([1, 0]).toArray() as Float64Array; // a vector a row
-      const size = G.wDim;
-      return Array.from({ length: Math.min(count, size) }, (_, i) => {
-        const column = size - 1 - i; // libtorch's order is rising
-        return {
-          name: layers ? `${range.first}-${range.last}:${i}` : String(i),
-          layers: range,
-          // Rounding can leave a zero slightly below zero.
-          eigenvalue: Math.max(eigenvalues[column] as number, 0),
-          vector: withSign(columns.subarray(column * size, (column + 1) * size)),
-        };
-      });
-    }),
-  );
+  return noGrad(() => {
+    const affines = G.styleAffines();
+    if (affines.length === 0)
+      throw new UserError("this network has no styles, so it has no directions; StyleGAN and StyleGAN2 have");
+    const range = layers ?? { first: 0, last: G.numWs - 1 };
+    checkLayers(range, G);
+    const chosen = affines.filter(({ wIndex }) => wIndex >= range.first && wIndex <= range.last);
+    if (chosen.length === 0)
+      throw new UserError(
+        `layers ${range.first}-${range.last}: the network has not grown so far; its last layer is ${affines.at(-1)?.wIndex}`,
+      );
+    const stacked = cat(
+      chosen.map(({ weight }) => weight),
+      0,
+    ).to("float64");
+    const { values, vectors } = symmetricEigen(matmul(stacked.permute([1, 0]), stacked));
+    const eigenvalues = values.toArray() as Float64Array;
+    const columns = vectors.permute([1, 0]).toArray() as Float64Array; // a vector a row
+    const size = G.wDim;
+    return Array.from({ length: Math.min(count, size) }, (_, i) => {
+      const column = size - 1 - i; // libtorch's order is rising
+      return {
+        name: layers ? `${range.first}-${range.last}:${i}` : String(i),
+        layers: range,
+        // Rounding can leave a zero slightly below zero.
+        eigenvalue: Math.max(eigenvalues[column] as number, 0),
+        vector: withSign(columns.subarray(column * size, (column + 1) * size)),
+      };
+    });
+  });
 }
 
 /** @throws UserError when the range is not one of the generator's layers */

@@ -1,19 +1,12 @@
 // From a generator's output to pictures.
 
-import sharp from "sharp";
-import { writeFileAtomically } from "../atomicFile.js";
 import type { Generator, NoiseMode, TruncationOptions } from "../networks/network.js";
 import { noGrad } from "../torch/autograd.js";
 import { upsampleNearest2d } from "../torch/ops.js";
-import type { Tensor } from "../torch/tensor.js";
+import { scope } from "../torch/scope.js";
+import type { Device, Tensor } from "../torch/tensor.js";
 import { classRows } from "./latents.js";
-
-/** An RGB picture, row by row, three bytes a pixel. */
-export interface Picture {
-  width: number;
-  height: number;
-  pixels: Uint8Array; // [height, width, 3]
-}
+import type { Picture } from "./picture.js";
 
 /** Images [N, 3, H, W] in [-1, 1] as N pictures: clamp(x · 127.5 + 128, 0, 255), fractions cut off. */
 export function toPictures(images: Tensor): Picture[] {
@@ -37,63 +30,65 @@ export function toPictures(images: Tensor): Picture[] {
   }));
 }
 
-export interface RenderOptions extends TruncationOptions {
-  /** [N, zDim] on the CPU. */
-  z: Tensor;
-  /** Class index of each latent; ignored by an unconditional network. */
-  classes?: ArrayLike<number>;
+export interface SynthesisOptions {
   noiseMode: NoiseMode;
   /** Images computed at once. */
   batch: number;
 }
 
+export interface RenderOptions extends TruncationOptions, SynthesisOptions {
+  /** [N, zDim] on the CPU. */
+  z: Tensor;
+  /** Class index of each latent; ignored by an unconditional network. */
+  classes?: ArrayLike<number>;
+}
+
 /** Pictures of latents, in order, a batch at a time so that memory stays bounded. */
 export function* renderLatents(G: Generator, options: RenderOptions): Iterable<Picture> {
   const { z, classes = [], noiseMode, batch, ...truncation } = options;
-  const device = G.parameters()[0]?.device ?? "cpu";
   for (let start = 0; start < z.size(0); start += batch) {
     const count = Math.min(batch, z.size(0) - start);
-    yield* noGrad(() => {
-      const rows = Array.from({ length: count }, (_, i) => classes[start + i] ?? 0);
-      const part = z.narrow(0, start, count).toDevice(device);
-      const ws = G.map(part, classRows(rows, G.cDim, device), truncation);
-      return toPictures(enlarge(G.synthesize(ws, { noiseMode }), G.resolution));
+    const rows = Array.from({ length: count }, (_, i) => classes[start + i] ?? 0);
+    yield* scope(() => {
+      const ws = mapLatents(G, { z: z.narrow(0, start, count), classes: rows, ...truncation });
+      return toPictures(synthesizeImages(G, ws, noiseMode));
     });
   }
 }
 
-/** Images of a generator that has not grown fully at its full resolution: each pixel becomes a square. */
-function enlarge(images: Tensor, resolution: number): Tensor {
-  const factor = resolution / images.size(3);
-  return factor === 1 ? images : upsampleNearest2d(images, factor);
-}
-
-/** Pictures of one size side by side, `columns` in a row; missing ones at the end stay black. */
-export function tile(pictures: readonly Picture[], columns: number): Picture {
-  const [first] = pictures;
-  if (!first) throw new Error("tile: no pictures");
-  const { width, height } = first;
-  const rows = Math.ceil(pictures.length / columns);
-  const grid = {
-    width: width * columns,
-    height: height * rows,
-    pixels: new Uint8Array(width * columns * height * rows * 3),
-  };
-  for (const [i, { pixels }] of pictures.entries()) {
-    const left = (i % columns) * width;
-    const top = Math.floor(i / columns) * height;
-    for (let y = 0; y < height; y++) {
-      const row = pixels.subarray(y * width * 3, (y + 1) * width * 3);
-      grid.pixels.set(row, ((top + y) * grid.width + left) * 3);
-    }
+/** Pictures of ws [N, numWs, wDim], in order, a batch at a time. */
+export function* renderWs(
+  G: Generator,
+  { ws, noiseMode, batch }: SynthesisOptions & { ws: Tensor },
+): Iterable<Picture> {
+  for (let start = 0; start < ws.size(0); start += batch) {
+    const count = Math.min(batch, ws.size(0) - start);
+    yield* scope(() => toPictures(synthesizeImages(G, ws.narrow(0, start, count), noiseMode)));
   }
-  return grid;
 }
 
-/** Writes a PNG; it appears under its name only when it is complete. */
-export async function writePng(file: string, { width, height, pixels }: Picture): Promise<void> {
-  const png = await sharp(pixels, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
-  writeFileAtomically(file, png);
+/** Latents [N, zDim], from any device, and their class indices to ws [N, numWs, wDim] on the generator's. */
+export function mapLatents(
+  G: Generator,
+  options: TruncationOptions & { z: Tensor; classes: ArrayLike<number> },
+): Tensor {
+  const { z, classes, ...truncation } = options;
+  const device = deviceOf(G);
+  return noGrad(() => G.map(z.toDevice(device), classRows(classes, G.cDim, device), truncation));
+}
+
+/**
+ * ws [N, numWs, wDim], from any device, to images [N, 3, resolution, resolution] in about [-1, 1]. Those of a generator
+ * that has not grown fully are enlarged: each pixel becomes a square.
+ */
+export function synthesizeImages(G: Generator, ws: Tensor, noiseMode: NoiseMode): Tensor {
+  return noGrad(() => {
+    const images = G.synthesize(ws.toDevice(deviceOf(G)), { noiseMode });
+    const factor = G.resolution / images.size(3);
+    return factor === 1 ? images : upsampleNearest2d(images, factor);
+  });
+}
+
+function deviceOf(G: Generator): Device {
+  return G.parameters()[0]?.device ?? "cpu";
 }

@@ -3,7 +3,8 @@
 import type { Dataset } from "../data/dataset.js";
 import type { Generator } from "../networks/network.js";
 import { latentsOfSeed } from "../synthesis/latents.js";
-import { type Picture, renderLatents, tile } from "../synthesis/render.js";
+import { type Picture, tile } from "../synthesis/picture.js";
+import { renderLatents } from "../synthesis/render.js";
 
 export interface GridSize {
   columns: number;

@@ -4,15 +4,10 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { StyleGan2Generator } from "../../src/networks/stylegan2.js";
+import { writePng } from "../../src/synthesis/encode.js";
 import { latentsOfSeeds } from "../../src/synthesis/latents.js";
-import {
-  type Picture,
-  type RenderOptions,
-  renderLatents,
-  tile,
-  toPictures,
-  writePng,
-} from "../../src/synthesis/render.js";
+import { type Picture, tile } from "../../src/synthesis/picture.js";
+import { type RenderOptions, renderLatents, toPictures } from "../../src/synthesis/render.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { readSafetensors } from "../../src/torch/safetensors.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
@@ -117,13 +112,13 @@ describe("toPictures", () => {
 });
 
 describe("tile", () => {
-  const dot = (value: number): Picture => ({ width: 1, height: 2, pixels: new Uint8Array(6).fill(value) });
+  const dot = (value: number): Picture => ({ width: 2, height: 2, pixels: new Uint8Array(12).fill(value) });
 
   it("fills row by row and leaves missing places black", () => {
     const grid = tile([dot(1), dot(2), dot(3)], 2);
-    expect([grid.width, grid.height]).toEqual([2, 4]);
+    expect([grid.width, grid.height]).toEqual([4, 4]);
     const reds = [...grid.pixels].filter((_, i) => i % 3 === 0);
-    expect(reds).toEqual([1, 2, 1, 2, 3, 0, 3, 0]);
+    expect(reds).toEqual([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 0, 0, 3, 3, 0, 0]);
   });
 
   it("refuses no pictures", () => {

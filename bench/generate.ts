@@ -1,0 +1,106 @@
+// npm run bench:generate: how much longer `generate` takes than the networks alone, inside of libtorch.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { integerFrom, oneOf } from "../src/cli/values.js";
+import { createGenerator } from "../src/networks/registry.js";
+import {
+  type GenerateOptions,
+  generateFiles,
+  type ImageFormat,
+  imageFormats,
+} from "../src/synthesis/generate.js";
+import { latentsOfSeeds } from "../src/synthesis/latents.js";
+import { mapLatents, synthesizeImages } from "../src/synthesis/render.js";
+import { manualSeed } from "../src/torch/random.js";
+import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
+import { scope } from "../src/torch/scope.js";
+import { resolveConfig } from "../src/training/config.js";
+import { defaultPreset, presets } from "../src/training/presets.js";
+import { median } from "./statistics.js";
+
+interface BenchOptions {
+  cfg: string;
+  resolution: number;
+  images: number;
+  batch: number;
+  format: ImageFormat;
+  threads?: number;
+  repeats: number;
+  json: boolean;
+}
+
+const integer = (flags: string, text: string) => new Option(flags, text).argParser(integerFrom(1));
+const options = new Command("bench:generate")
+  .description("Times generate, from seeds to complete files, and the networks alone in turn.")
+  .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, defaultPreset)
+  .addOption(integer("--resolution <pixels>", "side of the pictures").default(128))
+  .addOption(integer("--images <n>", "pictures in a round").default(64))
+  .addOption(integer("--batch <n>", "pictures computed at once").default(8))
+  .addOption(
+    new Option("--format <name>", imageFormats.join(", ")).argParser(oneOf(imageFormats)).default("png"),
+  )
+  .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)"))
+  .addOption(integer("--repeats <n>", "measured rounds").default(5))
+  .option("--json", "one line of JSON", false)
+  .parse()
+  .opts<BenchOptions>();
+
+setThreads(options.threads);
+manualSeed(0);
+const { cfg, resolution, images, batch, format, repeats } = options;
+const facts = {
+  ...{ resolution, source: "random", background: "white", conditional: false },
+  ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
+};
+const G = createGenerator(resolveConfig(cfg, facts, {}).network);
+G.setRequiresGrad(false);
+const seeds = Array.from({ length: images }, (_, i) => i);
+const outdir = mkdtempSync(join(tmpdir(), "stylegan-bench-"));
+const request: GenerateOptions = {
+  source: { seeds, truncations: [1], classIndex: 0 },
+  ...{ noiseMode: "const", batch, outdir, format },
+};
+
+/** Map and synthesize alone, with latents that are there already. */
+const networks = () =>
+  scope(() => {
+    const z = latentsOfSeeds(seeds, G.zDim);
+    const start = performance.now();
+    for (let first = 0; first < images; first += batch) {
+      const part = z.narrow(0, first, Math.min(batch, images - first));
+      scope(() => {
+        synthesizeImages(G, mapLatents(G, { z: part, classes: [] }), "const");
+      });
+    }
+    return (performance.now() - start) / 1000;
+  });
+const whole = async () => {
+  const start = performance.now();
+  await generateFiles(G, request);
+  return (performance.now() - start) / 1000;
+};
+
+const rounds: { networks: number; whole: number }[] = [];
+try {
+  networks();
+  await whole();
+  // In turn, so that a change in the machine's speed meets both.
+  for (let i = 0; i < repeats; i++) rounds.push({ networks: networks(), whole: await whole() });
+} finally {
+  rmSync(outdir, { recursive: true });
+  G.dispose();
+}
+const result = {
+  ...{ cfg, resolution, images, batch, format, threads: threads(), torch: torchVersion() },
+  networkSeconds: Number(median(rounds.map((round) => round.networks)).toPrecision(4)),
+  wholeSeconds: Number(median(rounds.map((round) => round.whole)).toPrecision(4)),
+  ratio: Number(median(rounds.map((round) => round.whole / round.networks)).toPrecision(3)),
+};
+process.stdout.write(
+  options.json
+    ? `${JSON.stringify(result)}\n`
+    : `${images} pictures of ${cfg} at ${resolution} px: networks ${result.networkSeconds} s, with files ${result.wholeSeconds} s, ratio ${result.ratio} (${threads()} threads)\n`,
+);
