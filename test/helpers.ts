@@ -19,6 +19,9 @@ export const nvidiaFixtureConfig: StyleGan2Config = {
   wAvgBeta: 0.995,
   convClamp: 256,
   mbstdGroupSize: 4,
+  mbstdNumFeatures: 1,
+  discriminatorArchitecture: "resnet",
+  discriminatorMappingLayers: 8,
 };
 
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));

@@ -65,7 +65,7 @@ async function metrics(options: MetricsOptions): Promise<void> {
     const dataset = await open(options, G);
     try {
       const images = imagesOf(options, dataset);
-      checkClasses(info, dataset);
+      checkClasses(G, info, dataset);
       const result = measure(G, dataset, { ...options, images });
       const { metrics: metric, seed } = options;
       const { curNimg } = info;
@@ -104,10 +104,13 @@ function imagesOf({ images, data }: MetricsOptions, dataset: Dataset): number {
 }
 
 /** A conditional network is shown its data's classes by number: they must be those of its training. */
-function checkClasses({ classNames }: SnapshotInfo, dataset: Dataset): void {
+function checkClasses(G: Generator, { classNames }: SnapshotInfo, dataset: Dataset): void {
+  // Networks of other programs know their classes by number only.
+  const isUnnamed = G.cDim > 0 && classNames.length === 0;
+  if (isUnnamed && dataset.classNames.length === G.cDim) return;
   if (JSON.stringify(classNames) === JSON.stringify(dataset.classNames)) return;
   throw new UserError(
-    `the network's classes (${classNames.join(", ")}) are not those of ${dataset.source} (${dataset.classNames.join(", ")}): give the data it was trained on`,
+    `the network's classes (${isUnnamed ? G.cDim : classNames.join(", ")}) are not those of ${dataset.source} (${dataset.classNames.join(", ")}): give the data it was trained on`,
   );
 }
 

@@ -2,8 +2,9 @@
 
 import { type Command, Option } from "commander";
 import { UserError } from "../errors.js";
+import { loadGenerator } from "../interop/openSnapshot.js";
 import type { Generator, NoiseMode, TruncationOptions } from "../networks/network.js";
-import { loadGenerator, type SnapshotInfo } from "../networks/snapshot.js";
+import type { SnapshotInfo } from "../networks/snapshot.js";
 import { checkDevice, setThreads } from "../torch/runtime.js";
 import { latestSnapshot } from "../training/runDirectory.js";
 import { integerFrom, numberIn, oneOf } from "./values.js";
@@ -43,7 +44,7 @@ export interface NetworkOptions extends DeviceOptions {
 export function networkOption(): Option {
   return new Option(
     "--network <file>",
-    "a network snapshot, or a run's folder for its latest",
+    "a network snapshot, a run's folder for its latest, or a file of another program (see import)",
   ).makeOptionMandatory();
 }
 

@@ -12,12 +12,12 @@ export const leakySlope = 0.2;
 export const activationGain: Record<Activation, number> = { linear: 1, lrelu: Math.SQRT2 };
 
 /**
- * The activation without its gain, then a clamp to [-clamp, clamp].
+ * The activation without its gain, then a clamp to [-clamp, clamp]; null: none.
  *
  * A positive gain commutes with the leaky ReLU, so that callers multiply it into the small tensors before
  * (weights, biases, demodulation coefficients) and save a pass over the activations.
  */
-export function activate(x: Tensor, activation: Activation, clamp?: number): Tensor {
+export function activate(x: Tensor, activation: Activation, clamp: number | null = null): Tensor {
   const y = activation === "lrelu" ? leakyRelu(x, leakySlope) : x;
-  return clamp === undefined ? y : y.clamp(-clamp, clamp);
+  return clamp === null ? y : y.clamp(-clamp, clamp);
 }

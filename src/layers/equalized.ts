@@ -58,8 +58,8 @@ export interface EqualizedConv2dOptions {
   bias?: boolean;
   /** Halve the resolution, with the FIR filter before the strided convolution. */
   down?: boolean;
-  /** Largest magnitude of the output at gain 1. */
-  clamp?: number;
+  /** Largest magnitude of the output at gain 1; null: no limit. Default null. */
+  clamp?: number | null;
 }
 
 /** Convolution with equalized learning rate, "same" padding, bias, activation and optional down-sampling. */
@@ -84,7 +84,7 @@ export class EqualizedConv2d extends Module {
   /** [N, I, H, W] to [N, O, H, W], or half of that size with `down`; the output is multiplied by `gain`. */
   forward(x: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
     return scope(() => {
-      const { kernelSize, activation = "linear", down = false, clamp } = this.#options;
+      const { kernelSize, activation = "linear", down = false, clamp = null } = this.#options;
       const outputGain = activationGain[activation] * gain;
       const weight = this.weight.mul(this.#weightGain * outputGain);
       const bias = this.bias ? { bias: this.bias.mul(outputGain) } : {};
@@ -99,7 +99,7 @@ export class EqualizedConv2d extends Module {
         const smooth = blur(x, this.resampleFilter, { padding: padding + 1 });
         y = conv2d(smooth, weight, { ...bias, stride: 2 });
       }
-      return activate(y, activation, clamp === undefined ? undefined : clamp * gain);
+      return activate(y, activation, clamp === null ? null : clamp * gain);
     });
   }
 }

@@ -4,22 +4,32 @@ import { z } from "zod";
 import { UserError } from "../errors.js";
 import type { Module } from "../torch/module.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
-import type { Tensor } from "../torch/tensor.js";
-import type { Generator } from "./network.js";
-import { type Growth, growthSchema, setGrowth } from "./progressive.js";
-import { createGenerator, type NetworkDescription, networkDescriptionSchema } from "./registry.js";
+import type { Shape, Tensor } from "../torch/tensor.js";
+import { type Growth, growthSchema } from "./progressive.js";
+import { type NetworkDescription, networkDescriptionSchema } from "./registry.js";
 
 const format = "stylegan.ts snapshot 1";
 
 export interface SnapshotInfo {
   description: NetworkDescription;
-  /** Real images shown until then. */
-  curNimg: number;
-  /** Names of the classes; empty when unconditional. */
+  /** Real images shown until then; null: not known, as for most networks of other programs. */
+  curNimg: number | null;
+  /** Names of the classes; empty when unconditional or when nobody has named them. */
   classNames: string[];
   /** How far networks that grow had grown. */
   growth?: Growth | undefined;
+  /** Where the networks come from, when not from a training of this program alone. */
+  origin?: Origin | undefined;
 }
+
+const originSchema = z.strictObject({
+  /** What kind of file it was, for people. */
+  format: z.string(),
+  /** Its name. */
+  file: z.string(),
+});
+
+export type Origin = z.infer<typeof originSchema>;
 
 export interface Snapshot extends SnapshotInfo {
   /** All tensors, under `G_ema.`, `G.` and `D.`; owned by the caller. */
@@ -47,31 +57,39 @@ export function stateOf(tensors: ReadonlyMap<string, Tensor>, prefix: NetworkPre
   );
 }
 
+/** Writes some or all of G_ema, G and D; the file is replaced only when the new one is complete. */
 export function writeSnapshot(
   file: string,
-  networks: Readonly<Record<NetworkPrefix, Module>>,
+  networks: Readonly<Partial<Record<NetworkPrefix, Module>>>,
   info: SnapshotInfo,
 ): void {
-  const { description, curNimg, classNames, growth } = info;
+  const { description, curNimg, classNames, growth, origin } = info;
   writeSafetensors(file, prefixedState(networks), {
     format,
     architecture: description.architecture,
     config: JSON.stringify(description.config),
-    curNimg: String(curNimg),
+    curNimg: JSON.stringify(curNimg),
     classNames: JSON.stringify(classNames),
     ...(growth ? { growth: JSON.stringify(growth) } : {}),
+    ...(origin ? { origin: JSON.stringify(origin) } : {}),
   });
 }
 
-/** @throws UserError when the file is no snapshot of this program or is damaged */
+/** All of a snapshot. @throws UserError when the file is no snapshot of this program or is damaged */
 export function readSnapshot(file: string): Snapshot {
-  const { tensors, metadata } = readSafetensors(file);
-  try {
-    return { tensors, ...parseInfo(metadata) };
-  } catch {
-    disposeAll(tensors);
-    throw notASnapshot(file);
-  }
+  const info = readSnapshotInfo(file);
+  return { ...info, tensors: readSnapshotTensors(file, ["G_ema", "G", "D"]) };
+}
+
+/** The tensors of some of the networks by full name; owned by the caller. @throws UserError when the file is damaged */
+export function readSnapshotTensors(file: string, networks: readonly NetworkPrefix[]): Map<string, Tensor> {
+  const wanted = (name: string) => networks.some((network) => name.startsWith(`${network}.`));
+  return readSafetensors(file, wanted).tensors;
+}
+
+/** Shapes of all tensors by full name. @throws UserError when the file is damaged */
+export function snapshotShapes(file: string): Map<string, Shape> {
+  return readSafetensorsHeader(file).shapes;
 }
 
 /** What a snapshot says of itself, without reading its tensors. @throws UserError as `readSnapshot` */
@@ -98,28 +116,11 @@ function parseInfo(metadata: Readonly<Record<string, string>>): SnapshotInfo {
       architecture: metadata.architecture,
       config: json("config"),
     }),
-    curNimg: z.number().parse(json("curNimg")),
+    curNimg: z.number().nullable().parse(json("curNimg")),
     classNames: z.array(z.string()).parse(json("classNames")),
     growth: growthSchema.optional().parse(json("growth") ?? undefined),
+    origin: originSchema.optional().parse(json("origin") ?? undefined),
   };
-}
-
-/** The generator of a snapshot (its moving average, G_ema), ready to use. */
-export function loadGenerator(file: string): { G: Generator; info: SnapshotInfo } {
-  const { tensors, ...info } = readSnapshot(file);
-  try {
-    const G = createGenerator(info.description);
-    try {
-      loadInto(G, stateOf(tensors, "G_ema"), file);
-      if (info.growth) setGrowth(G, info.growth);
-    } catch (error) {
-      G.dispose();
-      throw error;
-    }
-    return { G, info };
-  } finally {
-    disposeAll(tensors);
-  }
 }
 
 /** @throws UserError that names the file and the first entry that does not fit */

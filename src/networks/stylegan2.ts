@@ -1,4 +1,4 @@
-// StyleGAN2: generator with output skips, residual discriminator.
+// StyleGAN2: generator with output skips, discriminator with residual connections or without.
 // Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020); configuration and names of
 // parameters as in Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020).
 //
@@ -42,16 +42,22 @@ export const stylegan2ConfigSchema = z.strictObject({
   channelBase: channelBaseField,
   channelMax: channelsField,
   ...mappingFields,
-  /** Largest magnitude of an activation at gain 1. */
-  convClamp: z.number().positive(),
+  /** Largest magnitude of an activation at gain 1; null: no limit. */
+  convClamp: z.number().positive().nullable(),
   /** Samples over which the discriminator takes its standard deviation. */
   mbstdGroupSize: groupSizeField,
+  // Snapshots from before the following were options have the values that they default to.
+  /** Channels that the discriminator appends for it. */
+  mbstdNumFeatures: z.number().int().min(1).max(4096).default(1),
+  /** Whether the discriminator's blocks have a residual connection. */
+  discriminatorArchitecture: z.enum(["resnet", "orig"]).default("resnet"),
+  /** Layers of the discriminator's mapping of classes. */
+  discriminatorMappingLayers: z.number().int().min(1).max(64).default(8),
 });
 
 export type StyleGan2Config = z.infer<typeof stylegan2ConfigSchema>;
 
 const imageChannels = 3;
-const discriminatorMappingLayers = 8;
 
 function channelsAt(config: StyleGan2Config, resolution: number): number {
   return Math.max(Math.min(Math.floor(config.channelBase / resolution), config.channelMax), 1);
@@ -69,7 +75,7 @@ interface SynthesisLayerOptions {
   wDim: number;
   resolution: number;
   up: boolean;
-  convClamp: number;
+  convClamp: number | null;
 }
 
 /** Modulated 3x3 convolution, noise, bias, leaky ReLU. */
@@ -111,7 +117,7 @@ class SynthesisLayer extends Module {
       // gain · (demodulation · y + noise + bias), with the gain inside of the small factors.
       const scale = demodulation(weight, styles).mul(gain).reshape([n, outChannels, 1, 1]);
       const shift = this.#shift(n, noiseMode, gain);
-      return activate(addcmul(shift, y, scale), "lrelu", convClamp * gain);
+      return activate(addcmul(shift, y, scale), "lrelu", convClamp === null ? null : convClamp * gain);
     });
   }
 
@@ -134,7 +140,7 @@ class ToRgbLayer extends Module {
   readonly #weight: Tensor; // [3, I, 1, 1]
   readonly #bias: Tensor; // [3]
   readonly #weightGain: number;
-  readonly #convClamp: number;
+  readonly #convClamp: number | null;
 
   constructor(inChannels: number, config: StyleGan2Config) {
     super();
@@ -300,12 +306,12 @@ export class StyleGan2Generator extends Module implements Generator {
   }
 }
 
-/** Two convolutions with a residual connection, to half the resolution. */
+/** Two convolutions, with a residual connection unless the architecture is `orig`, to half the resolution. */
 class DiscriminatorBlock extends Module {
   readonly #fromRgb: EqualizedConv2d | undefined;
   readonly #conv0: EqualizedConv2d;
   readonly #conv1: EqualizedConv2d;
-  readonly #skip: EqualizedConv2d;
+  readonly #skip: EqualizedConv2d | undefined;
 
   constructor(config: StyleGan2Config, resolution: number) {
     super();
@@ -324,16 +330,17 @@ class DiscriminatorBlock extends Module {
     const conv = { kernelSize: 3, activation: "lrelu", clamp } as const;
     this.#conv0 = this.child("conv0", new EqualizedConv2d(inChannels, inChannels, conv));
     this.#conv1 = this.child("conv1", new EqualizedConv2d(inChannels, outChannels, { ...conv, down: true }));
-    this.#skip = this.child(
-      "skip",
-      new EqualizedConv2d(inChannels, outChannels, { kernelSize: 1, bias: false, down: true }),
-    );
+    if (config.discriminatorArchitecture === "resnet") {
+      const skip = new EqualizedConv2d(inChannels, outChannels, { kernelSize: 1, bias: false, down: true });
+      this.#skip = this.child("skip", skip);
+    }
   }
 
   /** Features (or, in the first block, images) [N, C, H, W] to [N, C', H / 2, W / 2]. */
   forward(input: Tensor): Tensor {
     return scope(() => {
       const x = this.#fromRgb ? this.#fromRgb.forward(input) : input;
+      if (!this.#skip) return this.#conv1.forward(this.#conv0.forward(x));
       // Both branches at 1/√2, so that their sum keeps the magnitude.
       const skip = this.#skip.forward(x, { gain: Math.SQRT1_2 });
       return this.#conv1.forward(this.#conv0.forward(x), { gain: Math.SQRT1_2 }).add(skip);
@@ -346,15 +353,16 @@ class DiscriminatorEpilogue extends Module {
   readonly #conv: EqualizedConv2d;
   readonly #fc: FullyConnected;
   readonly #out: FullyConnected;
-  readonly #mbstdGroupSize: number;
+  readonly #stdDev: { groupSize: number; numNewFeatures: number };
 
   constructor(config: StyleGan2Config, outFeatures: number) {
     super();
     const channels = channelsAt(config, 4);
-    this.#mbstdGroupSize = config.mbstdGroupSize;
+    const { mbstdGroupSize: groupSize, mbstdNumFeatures: numNewFeatures } = config;
+    this.#stdDev = { groupSize, numNewFeatures };
     this.#conv = this.child(
       "conv",
-      new EqualizedConv2d(channels + 1, channels, {
+      new EqualizedConv2d(channels + numNewFeatures, channels, {
         kernelSize: 3,
         activation: "lrelu",
         clamp: config.convClamp,
@@ -367,7 +375,7 @@ class DiscriminatorEpilogue extends Module {
   /** [N, C, 4, 4] to [N, outFeatures]. */
   forward(x: Tensor): Tensor {
     return scope(() => {
-      const y = this.#conv.forward(minibatchStdDev(x, { groupSize: this.#mbstdGroupSize }));
+      const y = this.#conv.forward(minibatchStdDev(x, this.#stdDev));
       const flat = y.reshape([y.size(0), y.size(1) * 16]);
       return this.#out.forward(this.#fc.forward(flat));
     });
@@ -390,8 +398,7 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
     const cmapDim = config.cDim > 0 ? channelsAt(config, 4) : 0;
     this.#epilogue = this.child("b4", new DiscriminatorEpilogue(config, Math.max(cmapDim, 1)));
     if (config.cDim > 0) {
-      const { cDim, mappingLrMultiplier: lrMultiplier } = config;
-      const layers = discriminatorMappingLayers;
+      const { cDim, discriminatorMappingLayers: layers, mappingLrMultiplier: lrMultiplier } = config;
       const mapping = new MappingNetwork({ zDim: 0, cDim, wDim: cmapDim, layers, lrMultiplier });
       this.#mapping = this.child("mapping", mapping);
     }

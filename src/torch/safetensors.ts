@@ -62,14 +62,18 @@ export function writeSafetensors(
 }
 
 /**
- * Reads every tensor (owned by the caller) and the metadata.
+ * Reads every tensor, or those whose name is `wanted` (owned by the caller), and the metadata.
  * @throws UserError with one line that says what is wrong with the file
  */
-export function readSafetensors(file: string): SafetensorsFile {
+export function readSafetensors(
+  file: string,
+  wanted: (name: string) => boolean = () => true,
+): SafetensorsFile {
   return withFile(file, (fd) => {
     const { entries, metadata, dataStart } = readHeader(file, fd);
     const tensors = new Map<string, Tensor>();
     for (const [name, { dtype, shape, start, end }] of entries) {
+      if (!wanted(name)) continue;
       const bytes = readAt(file, fd, dataStart + start, end - start);
       tensors.set(name, tensorFromBytes(bytes, shape, dtype));
     }

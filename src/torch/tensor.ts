@@ -44,6 +44,7 @@ const ops = {
   expand: op("expand"),
   narrow: op("narrow"),
   select: op("select", "int"),
+  asStrided: op("as_strided"),
   unsqueeze: op("unsqueeze"),
   squeeze: op("squeeze", "dim"),
   unbind: opMany("unbind", "int"),
@@ -245,6 +246,11 @@ export class Tensor extends Owned {
   /** A view of `length` elements from `start` along `dim`. */
   narrow(dim: number, start: number, length: number): Tensor {
     return new Tensor(ops.narrow(this, dim, start, length));
+  }
+
+  /** A view of the memory from this tensor's first element on, with steps of `strides` elements. */
+  asStrided(shape: Shape, strides: readonly number[]): Tensor {
+    return new Tensor(ops.asStrided(this, shape, strides));
   }
 
   /** A view of one index along `dim`, which disappears. */

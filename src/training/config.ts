@@ -183,6 +183,7 @@ function describeNetwork(
 ): NetworkDescription {
   const { architecture, zDim, wDim, channelBase, channelMax, mappingLayers } = values;
   const { mappingLrMultiplier, wAvgBeta, convClamp, mbstdNumFeatures } = commonDefaults;
+  const { discriminatorArchitecture, discriminatorMappingLayers } = commonDefaults;
   const batches = growth ? [growth.batch.base, ...Object.values(growth.batch.at)] : [values.batch];
   const groupSize = commonDivisor(batches, commonDefaults.mbstdGroupSize);
   const sizes = { resolution, zDim, channelBase, channelMax };
@@ -192,7 +193,11 @@ function describeNetwork(
     case "stylegan2":
       return {
         architecture,
-        config: { ...sizes, ...mapping, cDim: classNames.length, convClamp, mbstdGroupSize: groupSize },
+        config: {
+          ...{ ...sizes, ...mapping, cDim: classNames.length, convClamp },
+          ...{ mbstdGroupSize: groupSize, mbstdNumFeatures },
+          ...{ discriminatorArchitecture, discriminatorMappingLayers },
+        },
       };
     case "stylegan2-minimal": {
       const generatorFeatures = Math.max(Math.floor(channelBase / resolution), 1);

@@ -243,10 +243,12 @@ export const commonDefaults = {
   convClamp: 256, // ADA
   mbstdGroupSize: 4, // PG, its released code
   mbstdNumFeatures: 1, // PG
+  discriminatorArchitecture: "resnet", // SG2, section 4.1
+  discriminatorMappingLayers: 8, // ADA
   adam: { beta1: 0, beta2: 0.99, eps: 1e-8 }, // PG to ADA
   plDecay: 0.01, // SG2, appendix B
   plBatchShrink: 2, // SG2, its released code
-};
+} as const;
 
 /** @throws UserError that lists the presets there are */
 export function presetNamed(name: string): Preset {

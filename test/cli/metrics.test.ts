@@ -23,6 +23,9 @@ const tiny: StyleGan2Config = {
   wAvgBeta: 0.995,
   convClamp: 256,
   mbstdGroupSize: 2,
+  mbstdNumFeatures: 1,
+  discriminatorArchitecture: "resnet",
+  discriminatorMappingLayers: 8,
 };
 
 let work: Workspace;

@@ -3,12 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.js";
-import {
-  loadGenerator,
-  readSnapshot,
-  type SnapshotInfo,
-  writeSnapshot,
-} from "../../src/networks/snapshot.js";
+import { loadGenerator } from "../../src/interop/openSnapshot.js";
+import { readSnapshot, type SnapshotInfo, writeSnapshot } from "../../src/networks/snapshot.js";
 import {
   type StyleGan2Config,
   StyleGan2Discriminator,
@@ -35,6 +31,9 @@ const tiny: StyleGan2Config = {
   wAvgBeta: 0.995,
   convClamp: 256,
   mbstdGroupSize: 2,
+  mbstdNumFeatures: 1,
+  discriminatorArchitecture: "resnet",
+  discriminatorMappingLayers: 8,
 };
 
 let folder: string;

@@ -18,7 +18,8 @@ export function describeTiny(architecture: Architecture, cDim = 0): NetworkDescr
         architecture,
         config: {
           ...{ resolution: 16, zDim: 12, wDim: 10, cDim, channelBase: 128, channelMax: 16 },
-          ...{ ...mapping, convClamp: 256, mbstdGroupSize: 2 },
+          ...{ ...mapping, convClamp: 256, mbstdGroupSize: 2, mbstdNumFeatures: 1 },
+          ...{ discriminatorArchitecture: "resnet" as const, discriminatorMappingLayers: 8 },
         },
       };
     case "stylegan2-minimal":

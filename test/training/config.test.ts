@@ -51,6 +51,9 @@ describe("stylegan2, as published", () => {
       wAvgBeta: 0.995,
       convClamp: 256,
       mbstdGroupSize: 4,
+      mbstdNumFeatures: 1,
+      discriminatorArchitecture: "resnet",
+      discriminatorMappingLayers: 8,
     });
     expect(config.pathLength).toEqual({
       weight: 2,

@@ -3,7 +3,7 @@
 import { activationGain } from "../../layers/activation.js";
 import { upsample2d } from "../../layers/resample.js";
 import type { StyleGan2Config } from "../../networks/stylegan2.js";
-import type { Value } from "./graph.js";
+import type { Graph, Value } from "./graph.js";
 import {
   batch,
   demodulatedConv,
@@ -114,7 +114,7 @@ function synthesisLayer(part: Part, x: Value, { w, noise, up, config }: Synthesi
   const strength = part.tensor("noise_strength").mul(gain);
   const bias = part.constant("bias", part.tensor("bias").mul(gain).reshape([1, -1, 1, 1]), g.precision);
   const shift = ops.add(g, storedNoise(part, { noise, map, strength }), bias);
-  return ops.clamp(g, lrelu(part, ops.add(g, y, shift)), config.convClamp * gain);
+  return clamped(g, lrelu(part, ops.add(g, y, shift)), config, gain);
 }
 
 /** Modulated 1x1 convolution to an image, in float32. */
@@ -123,5 +123,9 @@ function toRgb(part: Part, x: Value, { w, config }: { w: Value; config: StyleGan
   const styles = affine(part, w, 1 / Math.sqrt(x.shape[1] as number));
   const y = ops.cast(g, modulatedConv(part, x, { styles, weight: part.tensor("weight") }), "float32");
   const bias = part.constant("bias", part.tensor("bias").reshape([1, -1, 1, 1]));
-  return ops.clamp(g, ops.add(g, y, bias), config.convClamp);
+  return clamped(g, ops.add(g, y, bias), config, 1);
+}
+
+function clamped(g: Graph, x: Value, { convClamp }: StyleGan2Config, gain: number): Value {
+  return convClamp === null ? x : ops.clamp(g, x, convClamp * gain);
 }

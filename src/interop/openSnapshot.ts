@@ -1,0 +1,158 @@
+// The one way to a network in a file, whichever program wrote it.
+
+import { basename } from "node:path";
+import { UserError } from "../errors.js";
+import type { Generator } from "../networks/network.js";
+import { setGrowth } from "../networks/progressive.js";
+import { createGenerator } from "../networks/registry.js";
+import {
+  disposeAll,
+  loadInto,
+  type NetworkPrefix,
+  readSnapshotInfo,
+  readSnapshotTensors,
+  type SnapshotInfo,
+  snapshotShapes,
+  stateOf,
+} from "../networks/snapshot.js";
+import type { Shape, Tensor } from "../torch/tensor.js";
+import { type ByteSource, FileSource } from "./byteSource.js";
+import { type ForeignSnapshot, UnsupportedNetwork } from "./describe.js";
+import { isNvidiaSnapshot, nvidiaSnapshot } from "./nvidia.js";
+import { PickleError } from "./pickle.js";
+import { isPortCheckpoint, portSnapshot } from "./port.js";
+import { NoKnownFormat, readTorchFile } from "./torchFile.js";
+
+/** A file with networks whose description is known and whose tensors can be read until `close`. */
+export interface OpenSnapshot {
+  readonly file: string;
+  readonly info: SnapshotInfo;
+  /** Of all tensors, under `G_ema.`, `G.` and `D.`. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** What a person should know of a file of another program. */
+  readonly notes: readonly string[];
+  /** The tensors of some of the networks, by full name; owned by the caller. */
+  read(networks: readonly NetworkPrefix[]): Map<string, Tensor>;
+  close(): void;
+}
+
+const knownFiles = "a snapshot of this program, a pickle of NVIDIA's or a checkpoint of the PyTorch port";
+
+/**
+ * Opens a snapshot of this program, a pickle of NVIDIA's or a checkpoint of the PyTorch port, whichever the file
+ * is. Nothing in it is run.
+ * @throws UserError with one line that says what is wrong with the file
+ */
+export function openSnapshot(file: string): OpenSnapshot {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(file))
+    throw new UserError(`${file} is an address: download it first, then give the file`);
+  const source = new FileSource(file);
+  try {
+    if (isSafetensors(source)) {
+      source.close();
+      return openOwn(file);
+    }
+    const foreign = explained(file, () => readForeign(source));
+    const { info, format, tensors, notes } = foreign;
+    return {
+      file,
+      info: { ...info, origin: { format, file: basename(file) } },
+      shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
+      notes,
+      read: (networks) => explained(file, () => readTensors(foreign, networks, source.length)),
+      close: () => source.close(),
+    };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/** A header's length below 100 MB, then a JSON object. */
+function isSafetensors(source: ByteSource): boolean {
+  if (source.length < 9) return false;
+  const start = source.read(0, 9);
+  return start.readBigUInt64LE() < 100_000_000n && start[8] === "{".charCodeAt(0);
+}
+
+function openOwn(file: string): OpenSnapshot {
+  return {
+    file,
+    info: readSnapshotInfo(file),
+    shapes: snapshotShapes(file),
+    notes: [],
+    read: (networks) => readSnapshotTensors(file, networks),
+    close: () => {},
+  };
+}
+
+/**
+ * The generator in a file (its moving average, G_ema), ready to use; owned by the caller.
+ * @throws UserError as `openSnapshot`, or when the tensors do not fit
+ */
+export function loadGenerator(file: string): { G: Generator; info: SnapshotInfo } {
+  const snapshot = openSnapshot(file);
+  try {
+    const { info } = snapshot;
+    const tensors = snapshot.read(["G_ema"]);
+    try {
+      const G = createGenerator(info.description);
+      try {
+        loadInto(G, stateOf(tensors, "G_ema"), file);
+        if (info.growth) setGrowth(G, info.growth);
+      } catch (error) {
+        G.dispose();
+        throw error;
+      }
+      return { G, info };
+    } finally {
+      disposeAll(tensors);
+    }
+  } finally {
+    snapshot.close();
+  }
+}
+
+function readForeign(source: ByteSource): ForeignSnapshot {
+  const root = readTorchFile(source);
+  if (isNvidiaSnapshot(root)) return nvidiaSnapshot(root);
+  if (isPortCheckpoint(root)) return portSnapshot(root);
+  throw new UnsupportedNetwork("it holds no networks of a kind that is known here");
+}
+
+function readTensors(
+  { tensors }: ForeignSnapshot,
+  networks: readonly NetworkPrefix[],
+  fileBytes: number,
+): Map<string, Tensor> {
+  const result = new Map<string, Tensor>();
+  // Tensors of a damaged file may all look at the same large part of it.
+  let budget = maxReuse * fileBytes;
+  try {
+    for (const [name, tensor] of tensors) {
+      if (!networks.some((network) => name.startsWith(`${network}.`))) continue;
+      budget -= tensor.shape.reduce((product, size) => product * size, 4);
+      if (budget < 0) throw new PickleError("its tensors hold more than the file does");
+      result.set(name, tensor.read());
+    }
+    return result;
+  } catch (error) {
+    disposeAll(result);
+    throw error;
+  }
+}
+
+/** G may be the same object as G_ema, and half types become twice as large. */
+const maxReuse = 4;
+
+/** What is wrong with a file as one line that names it. */
+function explained<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NoKnownFormat) throw new UserError(`${file} is not ${knownFiles}`);
+    if (error instanceof PickleError || error instanceof RangeError || error instanceof UnsupportedNetwork)
+      throw new UserError(`${file} cannot be used: ${error.message}`);
+    throw error;
+  }
+}

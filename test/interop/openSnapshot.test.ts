@@ -1,0 +1,136 @@
+// Networks of other programs against what those programs computed with them.
+
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadGenerator, openSnapshot } from "../../src/interop/openSnapshot.js";
+import type { Discriminator } from "../../src/networks/network.js";
+import { createDiscriminator, createGenerator } from "../../src/networks/registry.js";
+import { disposeAll, type NetworkPrefix, stateOf } from "../../src/networks/snapshot.js";
+import { latentsOfSeeds } from "../../src/synthesis/latents.js";
+import { renderLatents } from "../../src/synthesis/render.js";
+import { noGrad } from "../../src/torch/autograd.js";
+import { setThreads } from "../../src/torch/runtime.js";
+import { liveTensors } from "../../src/torch/scope.js";
+import type { Tensor } from "../../src/torch/tensor.js";
+import { expectClose, fixturePath, fixtureTensors, nvidiaFixtureConfig } from "../helpers.js";
+
+beforeAll(() => setThreads());
+
+/** One of the networks in a file. */
+function loadNetwork(file: string, network: NetworkPrefix) {
+  const snapshot = openSnapshot(file);
+  const tensors = snapshot.read([network]);
+  const { description } = snapshot.info;
+  const module = network === "D" ? createDiscriminator(description) : createGenerator(description);
+  module.loadStateDict(stateOf(tensors, network));
+  disposeAll(tensors);
+  snapshot.close();
+  return module;
+}
+
+describe("NVIDIA's pickle", () => {
+  const file = fixturePath("nvidia-stylegan2.pkl");
+
+  it("is described as the networks were built", () => {
+    const snapshot = openSnapshot(file);
+    expect(snapshot.info).toEqual({
+      description: { architecture: "stylegan2", config: nvidiaFixtureConfig },
+      curNimg: null,
+      classNames: [],
+      origin: { format: expect.stringContaining("NVIDIA"), file: "nvidia-stylegan2.pkl" },
+    });
+    expect(snapshot.shapes.get("D.b32.fromrgb.weight")).toEqual([16, 3, 1, 1]);
+    snapshot.close();
+  });
+
+  it.each(["G", "D"] as const)("holds the weights of %s bit for bit", (network) => {
+    const before = liveTensors();
+    const snapshot = openSnapshot(file);
+    const tensors = snapshot.read([network]);
+    const wanted = fixtureTensors("nvidia-stylegan2.weights.safetensors");
+    expect(tensors.size).toBeGreaterThan(30);
+    for (const [name, tensor] of tensors) {
+      const expected: Tensor = wanted(name);
+      expect([name, tensor.shape]).toEqual([name, expected.shape]);
+      expect(Buffer.from(tensor.toBytes()).equals(expected.toBytes()), name).toBe(true);
+    }
+    disposeAll(tensors);
+    snapshot.close();
+    expect(liveTensors() - before).toBeLessThanOrEqual(200); // the fixture's own
+  });
+
+  it("generates the same images", () => {
+    const { G } = loadGenerator(file);
+    const expected = fixtureTensors("nvidia-stylegan2.expected.safetensors");
+    noGrad(() => {
+      const z = latentsOfSeeds([0, 1, 2, 3], G.zDim);
+      expectClose(G.synthesize(G.map(z, null), { noiseMode: "const" }), expected("img_const"));
+      const cut = G.map(z, null, { truncationPsi: 0.7, truncationCutoff: 4 });
+      expectClose(G.synthesize(cut, { noiseMode: "const" }), expected("img_const_trunc_cut4"));
+    });
+    G.dispose();
+  });
+});
+
+describe("the PyTorch port's checkpoint", () => {
+  const file = fixturePath("stylegan2-port.pt");
+  const expected = fixtureTensors("stylegan2-port.expected.safetensors");
+
+  it("is described by its shapes", () => {
+    const snapshot = openSnapshot(file);
+    expect(snapshot.info.description).toEqual({
+      architecture: "stylegan2",
+      config: {
+        ...{
+          resolution: 32,
+          zDim: 32,
+          wDim: 32,
+          cDim: 0,
+          channelBase: 512,
+          channelMax: 16,
+          mappingLayers: 4,
+        },
+        ...{ mappingLrMultiplier: 0.01, wAvgBeta: 0.995, convClamp: null, mbstdGroupSize: 4 },
+        ...{ mbstdNumFeatures: 1, discriminatorArchitecture: "resnet", discriminatorMappingLayers: 8 },
+      },
+    });
+    snapshot.close();
+  });
+
+  it("maps and generates the same, with its stored noise, with and without truncation", () => {
+    const { G } = loadGenerator(file);
+    noGrad(() => {
+      const ws = G.map(expected("z"), null);
+      expectClose(ws.select(1, 0), expected("w"));
+      expectClose(G.synthesize(ws, { noiseMode: "const" }), expected("img_const"));
+      const truncated = G.map(expected("z"), null, { truncationPsi: 0.7 });
+      expectClose(G.synthesize(truncated, { noiseMode: "const" }), expected("img_const_psi0.7"));
+    });
+    G.dispose();
+  });
+
+  it("judges the same", () => {
+    const D = loadNetwork(file, "D") as Discriminator;
+    noGrad(() => expectClose(D.forward(expected("img_const"), null), expected("logits")));
+    D.dispose();
+  });
+});
+
+it("renders NVIDIA's seeds within one level of its pictures", async () => {
+  const { default: sharp } = await import("sharp");
+  const { G } = loadGenerator(fixturePath("nvidia-stylegan2.pkl"));
+  const z = latentsOfSeeds([0, 1, 2, 3], G.zDim);
+  const pictures = [...renderLatents(G, { z, classes: [0, 0, 0, 0], noiseMode: "const", batch: 4 })];
+  for (const [seed, picture] of pictures.entries()) {
+    const wanted = await sharp(fixturePath(`nvidia-stylegan2.seed000${seed}.png`))
+      .raw()
+      .toBuffer();
+    expect(picture.pixels).toHaveLength(wanted.length);
+    const difference = picture.pixels.reduce(
+      (max, value, i) => Math.max(max, Math.abs(value - (wanted[i] as number))),
+      0,
+    );
+    expect(difference).toBeLessThanOrEqual(1);
+  }
+  z.dispose();
+  G.dispose();
+});
