@@ -10,6 +10,7 @@ import { warnAboutSlowBlas } from "../torch/runtime.js";
 import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
 import { addMetrics } from "./metrics.js";
+import { addProject } from "./project.js";
 import { addTrain } from "./train.js";
 
 const badInput = 2;
@@ -26,6 +27,7 @@ async function main(args: readonly string[]): Promise<void> {
   addGenerate(program);
   addExport(program);
   addMetrics(program);
+  addProject(program);
   for (const command of program.commands) {
     const help = `see stylegan ${command.name()} --help`;
     command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, help)) });

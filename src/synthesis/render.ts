@@ -89,6 +89,7 @@ export function synthesizeImages(G: Generator, ws: Tensor, noiseMode: NoiseMode)
   });
 }
 
-function deviceOf(G: Generator): Device {
+/** Where a generator's weights are. */
+export function deviceOf(G: Generator): Device {
   return G.parameters()[0]?.device ?? "cpu";
 }

@@ -49,6 +49,7 @@ const ops = {
   squeeze: op("squeeze", "dim"),
   unbind: opMany("unbind", "int"),
   flip: op("flip"),
+  roll: op("roll"),
   contiguous: op("contiguous"),
   detach: op("detach"),
   clone: op("clone"),
@@ -273,6 +274,11 @@ export class Tensor extends Owned {
 
   flip(dims: readonly number[]): Tensor {
     return new Tensor(ops.flip(this, dims));
+  }
+
+  /** The elements moved by `shift` along `dim`; what leaves at the end comes in at the beginning. */
+  roll(shift: number, dim: number): Tensor {
+    return new Tensor(ops.roll(this, [shift], [dim]));
   }
 
   // ---- memory ----
