@@ -10,6 +10,7 @@ import { randomReals } from "../src/training/dryRun.js";
 import { defaultPreset, presets } from "../src/training/presets.js";
 import { type PhaseName, Trainer } from "../src/training/trainer.js";
 import { type ConvolutionCall, flops, recordConvolutions, replaySeconds } from "./convolutions.js";
+import { profile, profileTable } from "./profile.js";
 import { median } from "./statistics.js";
 
 interface BenchOptions extends TrainingOverrides {
@@ -18,6 +19,7 @@ interface BenchOptions extends TrainingOverrides {
   threads?: number;
   repeats: number;
   json: boolean;
+  profile?: number;
 }
 
 const integer = (flags: string, text: string) => new Option(flags, text).argParser(integerFrom(1));
@@ -35,6 +37,7 @@ const options = new Command("bench")
   .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)"))
   .addOption(integer("--repeats <n>", "measured runs of each phase").default(7))
   .option("--json", "one line of JSON", false)
+  .addOption(integer("--profile [rows]", "print where the time of each phase goes").preset(15))
   .parse()
   .opts<BenchOptions>();
 
@@ -48,7 +51,7 @@ interface PhaseTiming {
 
 setThreads(options.threads);
 manualSeed(0);
-const { cfg, resolution, threads: _threads, repeats, json, ...overrides } = options;
+const { cfg, resolution, threads: _threads, repeats, json, profile: profileRows, ...overrides } = options;
 const facts = {
   ...{ resolution, source: "random", background: "white", conditional: false },
   ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
@@ -64,6 +67,10 @@ const warm = trainer.phases.map((phase) => {
   return { phase, calls: recordConvolutions(() => runPhase(phase)) };
 });
 const peakMemoryMb = Math.round(process.resourceUsage().maxRSS / 1024);
+
+if (profileRows !== undefined)
+  for (const { phase } of warm)
+    process.stdout.write(`${phase.name}\n${profileTable(profile(() => runPhase(phase)), profileRows)}\n`);
 
 const timings = warm.map(({ phase, calls }): PhaseTiming => {
   // Phase and convolutions in turn, so that a change in the machine's speed meets both.

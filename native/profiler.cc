@@ -1,9 +1,11 @@
-// Records calls of chosen operators, forward and backward, with their arguments: what the benchmark
-// replays on its own and what a profile sums up.
+// What the benchmark sees of libtorch at work, forward and backward: the calls of chosen operators with their
+// arguments, which it replays on their own, and the time of every operator.
 #include "engine.h"
 
 #include <ATen/record_function.h>
 
+#include <chrono>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -93,9 +95,85 @@ napi_value stopRecording(napi_env env, napi_value*, size_t, void*) {
   return toJs(env, json + "]");
 }
 
+using Clock = std::chrono::steady_clock;
+
+// An operator at work. Operators call others: the time of those is not its own.
+struct Running : at::ObserverContext {
+  std::string key;
+  Clock::time_point start;
+  double inner = 0;  // seconds in operators that it called
+  Running* outer = nullptr;
+};
+
+struct Total {
+  int64_t count = 0;
+  double seconds = 0;
+};
+
+std::map<std::string, Total> totals;
+Running* innermost = nullptr;
+std::optional<at::CallbackHandle> timing;
+
+std::string keyOf(const at::RecordFunction& function) {
+  std::string key = std::string("[\"") + function.name() + "\",[";
+  const char* separator = "";
+  for (const auto& input : function.inputs()) {
+    if (!input.isTensor() || !input.toTensor().defined()) continue;
+    key += separator;
+    appendNumbers(key, input.toTensor().sizes());
+    separator = ",";
+  }
+  return key + "]";
+}
+
+std::unique_ptr<at::ObserverContext> onStart(const at::RecordFunction& function) {
+  auto running = std::make_unique<Running>();
+  running->key = keyOf(function);
+  running->outer = innermost;
+  innermost = running.get();
+  running->start = Clock::now();
+  return running;
+}
+
+void onEnd(const at::RecordFunction&, at::ObserverContext* context) {
+  auto* running = static_cast<Running*>(context);
+  double seconds = std::chrono::duration<double>(Clock::now() - running->start).count();
+  innermost = running->outer;
+  if (innermost) innermost->inner += seconds;
+  Total& total = totals[running->key];
+  total.count += 1;
+  total.seconds += seconds - running->inner;
+}
+
+// startProfile(): from now on the time of every operator is summed up.
+napi_value startProfile(napi_env, napi_value*, size_t, void*) {
+  if (timing) throw JsError("already profiling");
+  totals.clear();
+  innermost = nullptr;
+  timing = at::addThreadLocalCallback(at::RecordFunctionCallback(onStart, onEnd).needsInputs(true).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  return nullptr;
+}
+
+// stopProfile(): JSON of [[name, shapes of its tensors, count, seconds of its own], ...].
+napi_value stopProfile(napi_env env, napi_value*, size_t, void*) {
+  if (!timing) throw JsError("not profiling");
+  at::removeCallback(*timing);
+  timing.reset();
+  std::string json = "[";
+  const char* separator = "";
+  for (const auto& [key, total] : totals) {
+    json += separator + key + "," + std::to_string(total.count) + "," + std::to_string(total.seconds) + "]";
+    separator = ",";
+  }
+  totals.clear();
+  return toJs(env, json + "]");
+}
+
 }  // namespace
 
 void registerProfiler(napi_env env, napi_value exports) {
+  defineFunction(env, exports, "startProfile", startProfile);
+  defineFunction(env, exports, "stopProfile", stopProfile);
   defineFunction(env, exports, "startRecording", startRecording);
   defineFunction(env, exports, "stopRecording", stopRecording);
 }

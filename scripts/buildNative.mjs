@@ -28,16 +28,24 @@ const nativeFiles = (root) => filesUnder(path.join(root, "native"));
 /**
  * For a compiler that runs in the checkout: relative paths, so that a moved checkout stays built.
  * @param {Torch} torch
+ * @param {Compiler} compiler
  * @returns {string[]}
  */
-export function compileFlags(torch) {
+export function compileFlags(torch, compiler) {
+  const clang = [compiler.file, ...compiler.args].some((word) => path.basename(word).includes("clang"));
   // -isystem keeps the compiler quiet about code that is not ours.
   const includes = ["node_modules/node-api-headers/include", ...torch.includeDirs];
   return [
     `-std=${torch.standard}`,
-    "-O2",
+    "-O3",
+    // Let the kernels' square roots and comparisons become vector instructions; no error numbers or traps are used.
+    "-fno-math-errno",
+    "-fno-trapping-math",
     // As libtorch itself is built: some of its classes have other members in debug builds.
     "-DNDEBUG",
+    // Threads as libtorch has them, by its own OpenMP library: the linker is not told of it. With clang, whose OpenMP is
+    // another one, the kernels run on one thread.
+    ...(process.platform === "linux" && !clang ? ["-fopenmp"] : []),
     "-fPIC",
     "-fvisibility=hidden",
     "-Wall",
@@ -83,7 +91,7 @@ export function nativeKey(root, torch, compiler) {
  */
 function toolKey(torch, compiler) {
   return hashOf([
-    ...compileFlags(torch),
+    ...compileFlags(torch, compiler),
     compiler.program,
     ...compiler.args,
     fileIdentity(compiler.file),
@@ -125,7 +133,7 @@ export async function buildNative(root, torch, compiler) {
     const object = objectOf(source);
     const temporary = `${object}.${process.pid}.tmp`;
     const name = path.relative(root, source);
-    const args = [...compiler.args, ...compileFlags(torch), "-c", name, "-o", temporary];
+    const args = [...compiler.args, ...compileFlags(torch, compiler), "-c", name, "-o", temporary];
     const { code, output } = await run(compiler.program, args, { cwd: root, ownGroup: true });
     if (code !== 0) {
       rmSync(temporary, { force: true });

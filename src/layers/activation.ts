@@ -1,6 +1,8 @@
 // Activations with the gains that keep the second moment of their input.
 
+import { affineKernel, hasKernels } from "../torch/kernels.js";
 import { leakyRelu } from "../torch/ops.js";
+import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 
 export type Activation = "linear" | "lrelu";
@@ -20,4 +22,46 @@ export const activationGain: Record<Activation, number> = { linear: 1, lrelu: Ma
 export function activate(x: Tensor, activation: Activation, clamp: number | null = null): Tensor {
   const y = activation === "lrelu" ? leakyRelu(x, leakySlope) : x;
   return clamp === null ? y : y.clamp(-clamp, clamp);
+}
+
+export interface AffineActivationOptions {
+  /** What each channel of each sample is multiplied by, [N, C]. */
+  scale?: Tensor | undefined;
+  /** What everything is multiplied by. Default 1. */
+  scaleGain?: number;
+  /** [C] */
+  bias?: Tensor | undefined;
+  /** What the bias is multiplied by. Default 1. */
+  biasGain?: number;
+  /** One map for all channels, [1 or N, 1, H, W]. */
+  noise?: Tensor | undefined;
+  /** What the noise is multiplied by, one element; needed with noise. */
+  noiseStrength?: Tensor | undefined;
+  /** What the noise is multiplied by as well. Default 1. */
+  noiseGain?: number;
+  /** Default linear. */
+  activation?: Activation;
+  /** Largest magnitude of the result. */
+  clamp?: number | undefined;
+}
+
+/**
+ * What follows a convolution, for x [N, C, H, W]: the activation (without its gain) of
+ * x · scale · scaleGain + bias · biasGain + noise · noiseStrength · noiseGain, clamped.
+ */
+export function affineActivation(x: Tensor, options: AffineActivationOptions): Tensor {
+  const { activation = "linear", clamp, ...affine } = options;
+  if (hasKernels(x)) {
+    const slope = activation === "lrelu" ? leakySlope : 1;
+    return affineKernel(x, { ...affine, slope, clamp });
+  }
+  const { scale, bias, noise, noiseStrength, scaleGain = 1, biasGain = 1, noiseGain = 1 } = affine;
+  const [n, c] = x.shape as [number, number, number, number];
+  return scope(() => {
+    let y = scaleGain === 1 ? x : x.mul(scaleGain);
+    if (scale) y = y.mul(scale.reshape([n, c, 1, 1]));
+    if (bias) y = y.add(bias.mul(biasGain).reshape([1, c, 1, 1]));
+    if (noise && noiseStrength) y = y.add(noise.mul(noiseStrength.reshape([]).mul(noiseGain)));
+    return activate(y, activation, clamp);
+  });
 }

@@ -7,7 +7,7 @@ import { conv2d, linear, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
-import { type Activation, activate, activationGain } from "./activation.js";
+import { type Activation, activate, activationGain, affineActivation } from "./activation.js";
 import { blur, downsample2d, firFilter } from "./resample.js";
 
 export interface FullyConnectedOptions {
@@ -46,7 +46,8 @@ export class FullyConnected extends Module {
 
   forward(x: Tensor): Tensor {
     return scope(() => {
-      const y = linear(x, this.scaledWeight(), this.bias.mul(this.#biasGain));
+      // The gain on the input, which is smaller than the weight.
+      const y = linear(x.mul(this.#weightGain), this.weight, this.bias.mul(this.#biasGain));
       return activate(y, this.#activation);
     });
   }
@@ -86,20 +87,26 @@ export class EqualizedConv2d extends Module {
     return scope(() => {
       const { kernelSize, activation = "linear", down = false, clamp = null } = this.#options;
       const outputGain = activationGain[activation] * gain;
-      const weight = this.weight.mul(this.#weightGain * outputGain);
-      const bias = this.bias ? { bias: this.bias.mul(outputGain) } : {};
+      const { weight, bias } = this;
       const padding = (kernelSize - 1) / 2;
       let y: Tensor;
       if (!down) {
-        y = conv2d(x, weight, { ...bias, padding });
+        y = conv2d(x, weight, { padding });
       } else if (kernelSize === 1) {
-        y = conv2d(downsample2d(x, this.resampleFilter), weight, bias);
+        y = conv2d(downsample2d(x, this.resampleFilter), weight);
       } else {
         // The filter's own margin of 1 and the convolution's are padded at once; [N, I, H + 1, W + 1] follows.
         const smooth = blur(x, this.resampleFilter, { padding: padding + 1 });
-        y = conv2d(smooth, weight, { ...bias, stride: 2 });
+        y = conv2d(smooth, weight, { stride: 2 });
       }
-      return activate(y, activation, clamp === null ? null : clamp * gain);
+      // The weight's gain is applied to the output, in a pass that is needed anyhow, and not to each weight.
+      return affineActivation(y, {
+        scaleGain: this.#weightGain * outputGain,
+        bias,
+        biasGain: outputGain,
+        activation,
+        clamp: clamp === null ? null : clamp * gain,
+      });
     });
   }
 }

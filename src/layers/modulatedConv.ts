@@ -1,9 +1,11 @@
 // Convolution whose input channels are scaled by a style.
 // Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2.2.
 
+import { hasKernels, weightEnergyKernel } from "../torch/kernels.js";
 import { conv2d, convTranspose2d, matmul } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import { affineActivation } from "./activation.js";
 import { blur } from "./resample.js";
 
 export interface ModulatedConvOptions {
@@ -23,8 +25,7 @@ export interface ModulatedConvOptions {
  */
 export function modulatedConv2d(x: Tensor, { weight, styles, upFilter }: ModulatedConvOptions): Tensor {
   return scope(() => {
-    const [n, i] = styles.shape as [number, number];
-    const modulated = x.mul(styles.reshape([n, i, 1, 1]));
+    const modulated = affineActivation(x, { scale: styles });
     const padding = (weight.size(2) - 1) / 2;
     if (!upFilter) return conv2d(modulated, weight, { padding });
     // [N, O, 2H + 1, 2W + 1]; the filter takes its margin of 3 and gives 2 back as padding.
@@ -39,7 +40,7 @@ export function modulatedConv2d(x: Tensor, { weight, styles, upFilter }: Modulat
  */
 export function demodulation(weight: Tensor, styles: Tensor): Tensor {
   return scope(() => {
-    const energy = weight.square().sum([2, 3]); // [O, I]
+    const energy = hasKernels(weight) ? weightEnergyKernel(weight) : weight.square().sum([2, 3]); // [O, I]
     return matmul(styles.square(), energy.permute([1, 0]))
       .add(1e-8)
       .rsqrt();

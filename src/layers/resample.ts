@@ -2,9 +2,10 @@
 // Zhang, "Making Convolutional Networks Shift-Invariant Again" (2019);
 // Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), appendix B.
 //
-// All filters are depthwise convolutions: in channels-last layout these run ten times as fast as anything
-// else libtorch offers on a CPU. A grouped transposed convolution is a hundred times slower: never use one.
+// Without the addon's kernel all filters are depthwise convolutions: in channels-last layout these run ten times as
+// fast as anything else libtorch offers on a CPU. A grouped transposed convolution is a hundred times slower: never use one.
 
+import { hasKernels, resampleKernel } from "../torch/kernels.js";
 import { conv2d, pad2d, pixelShuffle, stack } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import { type Tensor, tensor } from "../torch/tensor.js";
@@ -33,6 +34,12 @@ export function blur(
   return scope(() => {
     const { padding, gain = 1, bias } = options;
     const channels = x.size(1);
+    if (hasKernels(x)) {
+      const margin = 2 * padding - filter.size(0) + 1;
+      const size = [x.size(2) + margin, x.size(3) + margin] as const;
+      const y = resampleKernel(x, filter, { padding, size, gain });
+      return bias ? y.add(bias.reshape([1, channels, 1, 1])) : y;
+    }
     const kernel = depthwise(gain === 1 ? filter : filter.mul(gain), channels);
     return conv2d(x, kernel, { padding, groups: channels, ...(bias ? { bias } : {}) });
   });
@@ -41,8 +48,12 @@ export function blur(
 /** Half the resolution: filter, then every second pixel. [N, C, H, W] to [N, C, H / 2, W / 2]. */
 export function downsample2d(x: Tensor, filter: Tensor): Tensor {
   return scope(() => {
-    const channels = x.size(1);
     const padding = (filter.size(0) - 2) / 2;
+    if (hasKernels(x)) {
+      const size = [x.size(2) / 2, x.size(3) / 2] as const;
+      return resampleKernel(x, filter, { down: 2, padding, size });
+    }
+    const channels = x.size(1);
     return conv2d(x, depthwise(filter, channels), { stride: 2, padding, groups: channels });
   });
 }
@@ -50,11 +61,15 @@ export function downsample2d(x: Tensor, filter: Tensor): Tensor {
 /**
  * Twice the resolution: zeros between the pixels, then the filter at gain 4. [N, C, H, W] to [N, C, 2H, 2W].
  *
- * Computed in polyphase form: each of the four output phases is a small filter of the input, and the four
+ * Without a kernel in polyphase form: each of the four output phases is a small filter of the input, and the four
  * results interleave. The filter must have four taps in each direction.
  */
 export function upsample2d(x: Tensor, filter: Tensor): Tensor {
   return scope(() => {
+    if (hasKernels(x)) {
+      const size = [x.size(2) * 2, x.size(3) * 2] as const;
+      return resampleKernel(x, filter, { up: 2, padding: 2, size, gain: 4 });
+    }
     const channels = x.size(1);
     const phases = [
       phaseKernel(filter, 0, 0),

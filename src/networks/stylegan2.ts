@@ -5,13 +5,13 @@
 // Legend of shapes: N batch, C channels, H and W pixels, L layers (numWs).
 
 import { z } from "zod";
-import { activate, activationGain } from "../layers/activation.js";
+import { activationGain, affineActivation } from "../layers/activation.js";
 import { EqualizedConv2d, FullyConnected } from "../layers/equalized.js";
 import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
 import { minibatchStdDev } from "../layers/normalization.js";
 import { firFilter, upsample2d } from "../layers/resample.js";
 import { Module } from "../torch/module.js";
-import { addcmul, zeros } from "../torch/ops.js";
+import { zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
@@ -108,29 +108,33 @@ class SynthesisLayer extends Module {
   /** x [N, I, H, W] and w [N, wDim] to [N, O, H, W], or twice that size in an up-sampling layer. */
   forward(x: Tensor, w: Tensor, noiseMode: NoiseMode): Tensor {
     return scope(() => {
-      const { outChannels, up, convClamp } = this.#options;
-      const n = x.size(0);
+      const { up, convClamp } = this.#options;
       const gain = activationGain.lrelu;
       const styles = this.#affine.forward(w); // [N, I]
       const weight = this.#weight;
       const y = modulatedConv2d(x, { weight, styles, ...(up ? { upFilter: this.#resampleFilter } : {}) });
-      // gain · (demodulation · y + noise + bias), with the gain inside of the small factors.
-      const scale = demodulation(weight, styles).mul(gain).reshape([n, outChannels, 1, 1]);
-      const shift = this.#shift(n, noiseMode, gain);
-      return activate(addcmul(shift, y, scale), "lrelu", convClamp === null ? null : convClamp * gain);
+      // gain · (demodulation · y + noise + bias)
+      return affineActivation(y, {
+        scale: demodulation(weight, styles),
+        scaleGain: gain,
+        bias: this.#bias,
+        biasGain: gain,
+        noise: this.#noise(x.size(0), noiseMode),
+        noiseStrength: this.#noiseStrength,
+        noiseGain: gain,
+        activation: "lrelu",
+        clamp: convClamp === null ? null : convClamp * gain,
+      });
     });
   }
 
-  /** gain · (noise + bias): [1 or N, O, H, W] in channels-last layout, or [1, O, 1, 1] without noise. */
-  #shift(n: number, noiseMode: NoiseMode, gain: number): Tensor {
-    const { outChannels, resolution } = this.#options;
-    const bias = this.#bias.mul(gain);
-    if (noiseMode === "none") return bias.reshape([1, outChannels, 1, 1]);
-    const noise =
-      noiseMode === "random"
-        ? randn([n, resolution, resolution, 1], { device: bias.device, dtype: bias.dtype })
-        : this.#noiseConst.reshape([1, resolution, resolution, 1]);
-    return noise.mul(this.#noiseStrength.mul(gain)).add(bias).permute([0, 3, 1, 2]);
+  /** [1 or N, 1, H, W] */
+  #noise(n: number, noiseMode: NoiseMode): Tensor | undefined {
+    const { resolution } = this.#options;
+    if (noiseMode === "none") return undefined;
+    if (noiseMode === "const") return this.#noiseConst.reshape([1, 1, resolution, resolution]);
+    const { device, dtype } = this.#bias;
+    return randn([n, 1, resolution, resolution], { device, dtype });
   }
 }
 
@@ -161,7 +165,7 @@ class ToRgbLayer extends Module {
     return scope(() => {
       const styles = this.#affine.forward(w).mul(this.#weightGain);
       const y = modulatedConv2d(x, { weight: this.#weight, styles });
-      return activate(y.add(this.#bias.reshape([1, imageChannels, 1, 1])), "linear", this.#convClamp);
+      return affineActivation(y, { bias: this.#bias, clamp: this.#convClamp });
     });
   }
 }

@@ -15,9 +15,11 @@ function toNative(argument: Argument): NativeArgument {
 
 function bind(name: string, overload: string): (args: readonly Argument[]) => unknown {
   let nativeOp: NativeOp | undefined;
-  const label = overload ? `aten::${name}.${overload}` : `aten::${name}`;
+  // The addon's own operators are named in full: stylegan::affine.
+  const qualified = name.includes("::") ? name : `aten::${name}`;
+  const label = overload ? `${qualified}.${overload}` : qualified;
   return (args) => {
-    nativeOp ??= native.op(`aten::${name}`, overload);
+    nativeOp ??= native.op(qualified, overload);
     let converted: NativeArgument[];
     try {
       converted = args.map(toNative);
@@ -46,6 +48,14 @@ export function op(name: string, overload = ""): (...args: Argument[]) => Handle
 export function opMany(name: string, overload = ""): (...args: Argument[]) => Handle[] {
   const call = bind(name, overload);
   return (...args) => call(args) as Handle[];
+}
+
+/** An operator that returns nothing. */
+export function opVoid(name: string, overload = ""): (...args: Argument[]) => void {
+  const call = bind(name, overload);
+  return (...args) => {
+    call(args);
+  };
 }
 
 /** An operator that changes its first argument in place. */

@@ -60,6 +60,8 @@ interface Addon {
   loadScript(file: string, device: string): number;
   callScript(module: number, input: Handle, names: readonly string[], flags: readonly boolean[]): Handle;
   disposeScript(module: number): boolean;
+  startProfile(): void;
+  stopProfile(): string;
 }
 
 function load(): Addon {

@@ -3,11 +3,12 @@
 import { type Argument, op, opMany } from "./dispatch.js";
 import type { DType } from "./dtype.js";
 import { dtypes } from "./dtype.js";
-import { type Device, type MemoryFormat, type Shape, Tensor, wrapAll } from "./tensor.js";
+import { type Device, type MemoryFormat, type Shape, Tensor } from "./tensor.js";
 
 const ops = {
   convolution: op("convolution"),
-  convolutionBackward: opMany("convolution_backward"),
+  conv2d: op("stylegan::conv2d"),
+  convTranspose2d: op("stylegan::conv_transpose2d"),
   linear: op("linear"),
   matmul: op("matmul"),
   cat: op("cat"),
@@ -79,6 +80,10 @@ export interface ConvolutionOptions {
 /** 2-D convolution (cross-correlation) of `x` [N, I, H, W] with `weight` [O, I / groups, kH, kW]. */
 export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = {}): Tensor {
   const { bias, stride = 1, padding = 0, groups = 1 } = options;
+  if (groups === 1) {
+    const y = new Tensor(ops.conv2d(x, weight, stride, padding));
+    return bias ? y.add(bias.reshape([1, -1, 1, 1])) : y;
+  }
   return new Tensor(
     ops.convolution(x, weight, bias, pair(stride), pair(padding), pair(1), false, pair(0), groups),
   );
@@ -93,26 +98,7 @@ export function convTranspose2d(
   weight: Tensor,
   { stride = 1, padding = 0 }: { stride?: number; padding?: number } = {},
 ): Tensor {
-  if (!x.device.startsWith("cpu")) {
-    return new Tensor(
-      ops.convolution(x, weight, null, pair(stride), pair(padding), pair(1), true, pair(0), 1),
-    );
-  }
-  // On the CPU it is asked for as just that gradient, in channels-last layout: libtorch computes that up to
-  // four times as fast as its own transposed convolution.
-  const [n, , h, w] = x.shape as [number, number, number, number];
-  const [, i, kH, kW] = weight.shape as [number, number, number, number];
-  const outputShape = [n, i, (h - 1) * stride - 2 * padding + kH, (w - 1) * stride - 2 * padding + kW];
-  // Only shape and layout of the convolution's input matter for this gradient, never its elements.
-  const input = empty(outputShape, { dtype: x.dtype, memoryFormat: "channelsLast" });
-  const [result] = wrapAll(
-    ops.convolutionBackward(x, input, weight, null, pair(stride), pair(padding), pair(1), false, pair(0), 1, [
-      true,
-      false,
-      false,
-    ]),
-  );
-  return result as Tensor;
+  return new Tensor(ops.convTranspose2d(x, weight, stride, padding));
 }
 
 function pair(n: number): readonly [number, number] {

@@ -61,3 +61,22 @@ export function stopRecording(): RecordedCall[] {
   const calls = JSON.parse(native.stopRecording()) as [string, RecordedCall["args"]][];
   return calls.map(([operator, args]) => ({ operator, args }));
 }
+
+/** What one operator took, called with tensors of these shapes. */
+export interface OperatorTime {
+  operator: string;
+  shapes: readonly (readonly number[])[];
+  count: number;
+  /** Without the operators that it called itself. */
+  seconds: number;
+}
+
+/** Sums up the time of every operator, forward and backward, until `stopProfile`. */
+export function startProfile(): void {
+  native.startProfile();
+}
+
+export function stopProfile(): OperatorTime[] {
+  const rows = JSON.parse(native.stopProfile()) as [string, number[][], number, number][];
+  return rows.map(([operator, shapes, count, seconds]) => ({ operator, shapes, count, seconds }));
+}

@@ -1,0 +1,105 @@
+// The addon's own operators: what training spends its time on beside the convolutions, in one pass each way.
+//
+// They serve float32 and float64 on the CPU. Everything else, and a program that has switched them off, uses the
+// compositions of libtorch's operators that stand beside their calls in src/layers; tests hold one against the other.
+
+import { op, opVoid } from "./dispatch.js";
+import { Tensor } from "./tensor.js";
+
+const ops = {
+  affine: op("stylegan::affine"),
+  resample: op("stylegan::resample2d"),
+  energy: op("stylegan::weight_energy"),
+  adam: opVoid("stylegan::adam_"),
+};
+
+let enabled = process.env.STYLEGAN_KERNELS !== "off";
+
+/** Switches the kernels on or off and returns what was before. `STYLEGAN_KERNELS=off` starts without them. */
+export function enableKernels(on: boolean): boolean {
+  const before = enabled;
+  enabled = on;
+  return before;
+}
+
+/** Whether there is a kernel for this tensor's device and type, and kernels are switched on. */
+export function hasKernels(x: Tensor): boolean {
+  return enabled && x.device === "cpu" && (x.dtype === "float32" || x.dtype === "float64");
+}
+
+export interface AffineOptions {
+  /** [N, C] */
+  scale?: Tensor | undefined;
+  scaleGain?: number;
+  /** [C] */
+  bias?: Tensor | undefined;
+  biasGain?: number;
+  /** [1 or N, 1, H, W] */
+  noise?: Tensor | undefined;
+  /** One element. */
+  noiseStrength?: Tensor | undefined;
+  noiseGain?: number;
+  /** Slope of the leaky ReLU below zero. Default 1: none. */
+  slope?: number;
+  /** Largest magnitude of the result. Default: none. */
+  clamp?: number | undefined;
+}
+
+/** clamp(lrelu(x · scale · scaleGain + bias · biasGain + noise · noiseStrength · noiseGain)) for x [N, C, H, W]. */
+export function affineKernel(x: Tensor, options: AffineOptions): Tensor {
+  const { scale, bias, noise, noiseStrength, scaleGain = 1, biasGain = 1, noiseGain = 1, slope = 1, clamp = 0 } = options;
+  return new Tensor(
+    ops.affine(x, scale, bias, noise, noiseStrength, scaleGain, biasGain, noiseGain, slope, clamp),
+  );
+}
+
+export interface ResampleOptions {
+  up?: number;
+  down?: number;
+  /** Zeros before the first pixel of the up-sampled input. */
+  padding: number;
+  /** Height and width of the result. */
+  size: readonly [number, number];
+  gain?: number;
+}
+
+/**
+ * y[o] = gain · Σ_k filter[k] z[o · down + k - padding] in both directions, for x [N, C, H, W] and filter [K, K], where z
+ * is x with up - 1 zeros after each pixel, and zeros outside. The filter gets no gradient.
+ */
+export function resampleKernel(x: Tensor, filter: Tensor, options: ResampleOptions): Tensor {
+  const { up = 1, down = 1, padding, size, gain = 1 } = options;
+  return new Tensor(ops.resample(x, filter, up, down, padding, size, gain));
+}
+
+/** Σ_k w_oik² of a weight [O, I, kH, kW]: [O, I]. */
+export function weightEnergyKernel(weight: Tensor): Tensor {
+  return new Tensor(ops.energy(weight));
+}
+
+export interface AdamKernelOptions {
+  beta1: number;
+  beta2: number;
+  eps: number;
+  /** lr / (1 - β1^t) */
+  stepSize: number;
+  /** 1 - β2^t */
+  correction2: number;
+  /** Gradients are multiplied by it first. */
+  gradientScale: number;
+  /** Gradients are clamped to ± this; those that are not numbers count as 0. */
+  gradientLimit: number;
+}
+
+/** One step of Adam on flat buffers; `values` and both moments change. */
+export function adamKernel(
+  buffers: { values: Tensor; gradients: Tensor; firstMoment: Tensor; secondMoment: Tensor },
+  options: AdamKernelOptions,
+): void {
+  const { values, gradients, firstMoment, secondMoment } = buffers;
+  const { beta1, beta2, eps, stepSize, correction2, gradientScale, gradientLimit } = options;
+  ops.adam(
+    ...[values, gradients, firstMoment, secondMoment],
+    ...[beta1, beta2, eps, stepSize, correction2, gradientScale, gradientLimit],
+  );
+}
