@@ -180,6 +180,7 @@ void defineFunction(napi_env env, napi_value exports, const char* name, Body bod
 
 NAPI_MODULE_INIT() {
   try {
+    engine::installAllocator();
     engine::registerTensor(env, exports);
     engine::registerDispatch(env, exports);
     engine::registerAutograd(env, exports);

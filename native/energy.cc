@@ -47,6 +47,10 @@ struct Energy : Function<Energy> {
 
 at::Tensor energy(const at::Tensor& weight) {
   TORCH_CHECK(weight.dim() == 4, "weight_energy wants a weight [O, I, kH, kW]");
+  // A weight that lies as a transposed convolution reads it is summed as it lies.
+  at::Tensor transposed = weight.transpose(0, 1);
+  if (!weight.is_contiguous(at::MemoryFormat::ChannelsLast) && transposed.is_contiguous(at::MemoryFormat::ChannelsLast))
+    return Energy::apply(transposed).transpose(0, 1);
   return Energy::apply(weight.contiguous(at::MemoryFormat::ChannelsLast));
 }
 

@@ -57,6 +57,9 @@ using Body = napi_value (*)(napi_env env, napi_value* arguments, size_t count, v
 void defineFunction(napi_env env, napi_value exports, const char* name, Body body);
 napi_value makeFunction(napi_env env, const char* name, Body body, void* data);
 
+// Before the first tensor is made.
+void installAllocator();
+
 // Each file registers its own functions.
 void registerTensor(napi_env env, napi_value exports);
 void registerDispatch(napi_env env, napi_value exports);

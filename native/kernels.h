@@ -36,8 +36,8 @@ struct AdamOptions {
   T beta1, beta2, eps;
   T stepSize;        // lr / (1 - β1^t)
   T correction2;     // 1 - β2^t
-  T gradientScale;   // the gradients are multiplied by it first
-  T gradientLimit;   // gradients are clamped to ± this; those that are not numbers count as 0
+  T gradientLimit;   // gradients are clamped to ± this first; those that are not numbers count as 0
+  T gradientScale;   // then they are multiplied by this
 };
 
 template <typename T>
@@ -54,6 +54,7 @@ struct Kernels {
   void (*energy)(const T* weight, T* out, int64_t rows, int64_t taps, int64_t columns);
   // out = 2 · weight · gradient[row, column]
   void (*energyBackward)(const T* gradient, const T* weight, T* out, int64_t rows, int64_t taps, int64_t columns);
+  // Leaves the gradients at 0.
   void (*adam)(T* values, T* gradients, T* first, T* second, int64_t count, const AdamOptions<T>& options);
 };
 

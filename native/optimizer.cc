@@ -9,7 +9,7 @@ namespace engine {
 
 namespace {
 
-void adam(at::Tensor values, const at::Tensor& gradients, at::Tensor first, at::Tensor second, double beta1, double beta2, double eps, double stepSize,
+void adam(at::Tensor values, at::Tensor gradients, at::Tensor first, at::Tensor second, double beta1, double beta2, double eps, double stepSize,
           double correction2, double gradientScale, double gradientLimit) {
   const int64_t count = values.numel();
   for (const at::Tensor& tensor : {values, gradients, first, second})
@@ -17,7 +17,7 @@ void adam(at::Tensor values, const at::Tensor& gradients, at::Tensor first, at::
                 "adam wants four contiguous buffers of one size and type on the CPU");
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "adam", [&] {
     using T = scalar_t;
-    AdamOptions<T> options{T(beta1), T(beta2), T(eps), T(stepSize), T(correction2), T(gradientScale), T(gradientLimit)};
+    AdamOptions<T> options{T(beta1), T(beta2), T(eps), T(stepSize), T(correction2), T(gradientLimit), T(gradientScale)};
     T *v = values.data_ptr<T>(), *g = gradients.data_ptr<T>(), *m1 = first.data_ptr<T>(), *m2 = second.data_ptr<T>();
     at::parallel_for(0, count, 32768, [&](int64_t begin, int64_t end) {
       kernels<T>().adam(v + begin, g + begin, m1 + begin, m2 + begin, end - begin, options);
@@ -29,7 +29,7 @@ void adam(at::Tensor values, const at::Tensor& gradients, at::Tensor first, at::
 
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def(
-      "adam_(Tensor(a!) values, Tensor gradients, Tensor(b!) first, Tensor(c!) second, float beta1, float beta2, float eps, float step_size, "
+      "adam_(Tensor(a!) values, Tensor(b!) gradients, Tensor(c!) first, Tensor(d!) second, float beta1, float beta2, float eps, float step_size, "
       "float correction2, float gradient_scale, float gradient_limit) -> ()",
       &adam);
 }

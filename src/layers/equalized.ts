@@ -8,6 +8,7 @@ import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 import { type Activation, activate, activationGain, affineActivation } from "./activation.js";
+import { randomConvWeight } from "./convWeight.js";
 import { blur, downsample2d, firFilter } from "./resample.js";
 
 export interface FullyConnectedOptions {
@@ -77,7 +78,8 @@ export class EqualizedConv2d extends Module {
     const { kernelSize, bias = true } = options;
     this.#options = options;
     this.#weightGain = 1 / Math.sqrt(inChannels * kernelSize ** 2);
-    this.weight = this.parameter("weight", randn([outChannels, inChannels, kernelSize, kernelSize]));
+    const weight = randomConvWeight([outChannels, inChannels, kernelSize, kernelSize]);
+    this.weight = this.parameter("weight", weight);
     this.bias = bias ? this.parameter("bias", zeros([outChannels])) : undefined;
     this.resampleFilter = this.buffer("resample_filter", firFilter());
   }

@@ -8,6 +8,7 @@ import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 import { activate } from "./activation.js";
+import { randomConvWeight } from "./convWeight.js";
 import { blur, firFilter } from "./resample.js";
 
 export function lrelu(x: Tensor): Tensor {
@@ -95,7 +96,8 @@ export class HeConv2d extends Module {
     const { kernelSize, gain = heGain } = options;
     this.#options = options;
     this.#weightGain = gain / Math.sqrt(inChannels * kernelSize ** 2);
-    this.weight = this.parameter("weight", randn([outChannels, inChannels, kernelSize, kernelSize]));
+    const weight = randomConvWeight([outChannels, inChannels, kernelSize, kernelSize]);
+    this.weight = this.parameter("weight", weight);
     this.bias = this.parameter("bias", zeros([outChannels]));
     this.#blur = options.resample === "up-smooth" ? this.child("intermediate", new Blur()) : undefined;
   }

@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import { activationGain, affineActivation } from "../layers/activation.js";
+import { randomConvWeight } from "../layers/convWeight.js";
 import { EqualizedConv2d, FullyConnected } from "../layers/equalized.js";
 import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
 import { minibatchStdDev } from "../layers/normalization.js";
@@ -90,10 +91,11 @@ class SynthesisLayer extends Module {
 
   constructor(options: SynthesisLayerOptions) {
     super();
-    const { inChannels, outChannels, wDim, resolution } = options;
+    const { inChannels, outChannels, wDim, resolution, up } = options;
     this.#options = options;
     this.#affine = this.child("affine", new FullyConnected(wDim, inChannels, { biasInit: 1 }));
-    this.#weight = this.parameter("weight", randn([outChannels, inChannels, 3, 3]));
+    const weight = randomConvWeight([outChannels, inChannels, 3, 3], { transposed: up });
+    this.#weight = this.parameter("weight", weight);
     this.#noiseStrength = this.parameter("noise_strength", zeros([]));
     this.#bias = this.parameter("bias", zeros([outChannels]));
     this.#resampleFilter = this.buffer("resample_filter", firFilter());

@@ -2,7 +2,8 @@
 // Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015), Algorithm 1.
 
 import { noGrad } from "./autograd.js";
-import type { FlatParameters } from "./flat.js";
+import { type FlatParameters, gradientLimit } from "./flat.js";
+import { adamKernel, hasKernels } from "./kernels.js";
 import { zeros } from "./ops.js";
 import type { Tensor } from "./tensor.js";
 
@@ -32,21 +33,38 @@ export class Adam {
     this.secondMoment = zeros(flat.values.shape, like).keep();
   }
 
-  /** One update from the flat gradients. */
-  step(): void {
+  /**
+   * One update from the flat gradients, which are 0 afterwards. Those that are not numbers count as 0, the others are clamped
+   * to ± `gradientLimit`, then multiplied by `gradientScale`.
+   */
+  step({ gradientScale = 1 }: { gradientScale?: number } = {}): void {
+    const { lr, firstMoment, secondMoment } = this;
     const { beta1, beta2, eps } = this.options;
     const { values, gradients } = this.#flat;
     this.steps += 1;
+    // θ -= lr m̂ / (√v̂ + eps), with m̂ = m / (1 - β1^t) and v̂ = v / (1 - β2^t)
+    const stepSize = lr / (1 - beta1 ** this.steps);
+    const correction2 = 1 - beta2 ** this.steps;
+    if (hasKernels(values)) {
+      const constants = { beta1, beta2, eps, stepSize, correction2, gradientScale, gradientLimit };
+      adamKernel({ values, gradients, firstMoment, secondMoment }, constants);
+      return;
+    }
     noGrad(() => {
+      this.#flat.cleanGradients();
+      if (gradientScale !== 1) gradients.mul_(gradientScale);
       // m = β1 m + (1 - β1) g;  v = β2 v + (1 - β2) g²
-      this.firstMoment.lerp_(gradients, 1 - beta1);
-      this.secondMoment.mul_(beta2).addcmul_(gradients, gradients, 1 - beta2);
-      // θ -= lr m̂ / (√v̂ + eps), with m̂ = m / (1 - β1^t) and v̂ = v / (1 - β2^t)
-      const correction1 = 1 - beta1 ** this.steps;
-      const correction2 = 1 - beta2 ** this.steps;
-      const denominator = this.secondMoment.div(correction2).sqrt_().add(eps);
-      values.addcdiv_(this.firstMoment, denominator, -this.lr / correction1);
+      firstMoment.lerp_(gradients, 1 - beta1);
+      secondMoment.mul_(beta2).addcmul_(gradients, gradients, 1 - beta2);
+      const denominator = secondMoment.div(correction2).sqrt_().add(eps);
+      values.addcdiv_(firstMoment, denominator, -stepSize);
+      gradients.zero_();
     });
+  }
+
+  /** Both moments of each parameter, as views in the order of the parameters. */
+  moments(): { first: Tensor[]; second: Tensor[] } {
+    return { first: this.#flat.partsOf(this.firstMoment), second: this.#flat.partsOf(this.secondMoment) };
   }
 
   /** Forgets the moments, as at the beginning. */

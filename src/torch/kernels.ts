@@ -85,13 +85,13 @@ export interface AdamKernelOptions {
   stepSize: number;
   /** 1 - β2^t */
   correction2: number;
-  /** Gradients are multiplied by it first. */
-  gradientScale: number;
-  /** Gradients are clamped to ± this; those that are not numbers count as 0. */
+  /** Gradients are clamped to ± this first; those that are not numbers count as 0. */
   gradientLimit: number;
+  /** Then they are multiplied by this. */
+  gradientScale: number;
 }
 
-/** One step of Adam on flat buffers; `values` and both moments change. */
+/** One step of Adam on flat buffers; `values` and both moments change, and the gradients become 0. */
 export function adamKernel(
   buffers: { values: Tensor; gradients: Tensor; firstMoment: Tensor; secondMoment: Tensor },
   options: AdamKernelOptions,

@@ -3,7 +3,7 @@
 import { type Argument, op, opMany } from "./dispatch.js";
 import type { DType } from "./dtype.js";
 import { dtypes } from "./dtype.js";
-import { type Device, type MemoryFormat, type Shape, Tensor } from "./tensor.js";
+import { type Device, type MemoryFormat, type Shape, Tensor, wrapAll } from "./tensor.js";
 
 const ops = {
   convolution: op("convolution"),
@@ -28,6 +28,7 @@ const ops = {
   zeros: op("zeros"),
   ones: op("ones"),
   expand: op("expand"),
+  asStrided: op("as_strided"),
 };
 
 // ---- creation ----
@@ -126,6 +127,11 @@ export function upsampleNearest2d(x: Tensor, factor: number): Tensor {
 /** [N, C, H, W] to [N, C, H / factor, W / factor]: the mean of each square. */
 export function avgPool2d(x: Tensor, factor: number): Tensor {
   return new Tensor(ops.avgPool(x, pair(factor), pair(factor)));
+}
+
+/** The memory from the first element of `x` on, seen with another shape and strides. */
+export function asStrided(x: Tensor, shape: Shape, strides: Shape): Tensor {
+  return new Tensor(ops.asStrided(x, shape, strides));
 }
 
 // ---- linear algebra ----

@@ -36,6 +36,7 @@ const ops = {
   mean: op("mean"),
   meanDims: op("mean", "dim"),
   lerp: op("lerp", "Scalar"),
+  norm: op("linalg_vector_norm"),
   clamp: op("clamp"),
   isfinite: op("isfinite"),
   all: op("all"),
@@ -342,6 +343,11 @@ export class Tensor extends Owned {
   fill_(value: number): this {
     ops.fill_(this, value);
     return this;
+  }
+
+  /** The root of the sum of squares of all elements, []. */
+  norm(): Tensor {
+    return new Tensor(ops.norm(this));
   }
 
   /** this += weight * (end - this) */

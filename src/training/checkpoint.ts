@@ -13,13 +13,15 @@ import {
 } from "../networks/snapshot.js";
 import { histogramSchema, type SettingChange, settingChangeSchema } from "../protocol.js";
 import type { Adam } from "../torch/adam.js";
+import type { Module } from "../torch/module.js";
 import { randomState, setRandomState } from "../torch/random.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
+import { scope } from "../torch/scope.js";
 import { type Tensor, tensorFromBytes } from "../torch/tensor.js";
 import type { TrainingConfig } from "./config.js";
 import type { Trainer } from "./trainer.js";
 
-const format = "stylegan.ts training state 1";
+const format = "stylegan.ts training state 2";
 
 /** What the loop itself has to remember. */
 const progressSchema = z.strictObject({
@@ -60,10 +62,10 @@ export function writeTrainingState(file: string, trainer: Trainer, progress: Loo
       return [`random.${name}`, tensorFromBytes(state, [state.length], "uint8")] as const;
     }),
   );
+  const moments = new Map(momentsOf(trainer));
   const tensors = new Map([
     ...prefixedState({ G, D, G_ema: gEma }),
-    ...momentsOf("G", gOptimizer),
-    ...momentsOf("D", dOptimizer),
+    ...moments,
     ["pl_mean", objective.plMean] as const,
     ...generators,
   ]);
@@ -81,6 +83,7 @@ export function writeTrainingState(file: string, trainer: Trainer, progress: Loo
       progress: JSON.stringify(progress),
     });
   } finally {
+    disposeAll(moments);
     disposeAll(generators);
   }
 }
@@ -101,13 +104,9 @@ export function readTrainingState(file: string, trainer: Trainer): LoopProgress 
     loadInto(trainer.G, stateOf(tensors, "G"), file);
     loadInto(trainer.D, stateOf(tensors, "D"), file);
     loadInto(trainer.gEma, stateOf(tensors, "G_ema"), file);
-    for (const optimizer of ["G", "D"] as const) {
-      for (const [name, moment] of momentsOf(
-        optimizer,
-        trainer[optimizer === "G" ? "gOptimizer" : "dOptimizer"],
-      ))
-        moment.copy_(take(name));
-    }
+    scope(() => {
+      for (const [name, moment] of momentsOf(trainer)) moment.copy_(take(name));
+    });
     trainer.gOptimizer.steps = saved.gSteps;
     trainer.dOptimizer.steps = saved.dSteps;
     trainer.objective.plMean.copy_(take("pl_mean"));
@@ -169,11 +168,16 @@ export function isSnapshotOf(file: string, curNimg: number): boolean {
   }
 }
 
-function momentsOf(name: string, optimizer: Adam): [string, Tensor][] {
-  return [
-    [`adam.${name}.first`, optimizer.firstMoment],
-    [`adam.${name}.second`, optimizer.secondMoment],
-  ];
+/** Views of the moments of both optimizers, by the names of their parameters: no matter how these lie in memory. */
+function momentsOf({ G, D, gOptimizer, dOptimizer }: Trainer): [string, Tensor][] {
+  const named = (name: string, network: Module, optimizer: Adam): [string, Tensor][] => {
+    const { first, second } = optimizer.moments();
+    return network.namedParameters().flatMap(([parameter], i): [string, Tensor][] => [
+      [`adam.${name}.first.${parameter}`, first[i] as Tensor],
+      [`adam.${name}.second.${parameter}`, second[i] as Tensor],
+    ]);
+  };
+  return [...named("G", G, gOptimizer), ...named("D", D, dOptimizer)];
 }
 
 function randomDevices(device: string): string[] {

@@ -171,16 +171,14 @@ export class Trainer {
     const { trained, name, interval } = phase;
     scope(() => {
       for (const { module } of [this.#g, this.#d]) module.setRequiresGrad(module === trained.module);
-      trained.flat.gradients.zero_();
       const { loss, stats } = phase.evaluate(reals, this.#drawLatents(reals));
       this.statistics.add(name, { ...stats, [`Phase/${name}`]: loss });
       // Reading a value makes a GPU wait; there the values are read once per tick.
       if (this.device === "cpu") this.statistics.collect();
       backward(loss.mul(interval), trained.flat.parameters);
-      trained.flat.gradients.nanToNum_({ nan: 0, posinf: 1e5, neginf: -1e5 }).clamp_(-1e5, 1e5);
       const { maxGradientNorm } = this.config.optimizer;
-      if (maxGradientNorm !== null) trained.flat.clipNorm(maxGradientNorm);
-      trained.optimizer.step();
+      const gradientScale = maxGradientNorm === null ? 1 : trained.flat.clipScale(maxGradientNorm);
+      trained.optimizer.step({ gradientScale });
     });
   }
 
