@@ -70,7 +70,12 @@ const peakMemoryMb = Math.round(process.resourceUsage().maxRSS / 1024);
 
 if (profileRows !== undefined)
   for (const { phase } of warm)
-    process.stdout.write(`${phase.name}\n${profileTable(profile(() => runPhase(phase)), profileRows)}\n`);
+    process.stdout.write(
+      `${phase.name}\n${profileTable(
+        profile(() => runPhase(phase)),
+        profileRows,
+      )}\n`,
+    );
 
 const timings = warm.map(({ phase, calls }): PhaseTiming => {
   // Phase and convolutions in turn, so that a change in the machine's speed meets both.

@@ -17,7 +17,7 @@ void adam(at::Tensor values, at::Tensor gradients, at::Tensor first, at::Tensor 
                 "adam wants four contiguous buffers of one size and type on the CPU");
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "adam", [&] {
     using T = scalar_t;
-    AdamOptions<T> options{T(beta1), T(beta2), T(eps), T(stepSize), T(correction2), T(gradientLimit), T(gradientScale)};
+    AdamOptions<T> options{T(beta1), T(beta2), T(eps), T(1 - beta1), T(1 - beta2), T(stepSize), T(correction2), T(gradientLimit), T(gradientScale)};
     T *v = values.data_ptr<T>(), *g = gradients.data_ptr<T>(), *m1 = first.data_ptr<T>(), *m2 = second.data_ptr<T>();
     at::parallel_for(0, count, 32768, [&](int64_t begin, int64_t end) {
       kernels<T>().adam(v + begin, g + begin, m1 + begin, m2 + begin, end - begin, options);

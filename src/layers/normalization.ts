@@ -12,6 +12,20 @@ export function pixelNorm(x: Tensor, eps = 1e-8): Tensor {
   return scope(() => x.mul(x.square().mean([1], true).add(eps).rsqrt()));
 }
 
+/** Applies `body`, which looks across samples, to each of `batches` equal parts of `x` [N, …] on its own. */
+export function perBatch(x: Tensor, batches: number, body: (part: Tensor) => Tensor): Tensor {
+  if (batches === 1) return body(x);
+  const size = x.size(0) / batches;
+  if (!Number.isInteger(size))
+    throw new Error(`perBatch: ${x.size(0)} samples are not ${batches} equal batches`);
+  return scope(() =>
+    cat(
+      Array.from({ length: batches }, (_, i) => body(x.narrow(0, i * size, size))),
+      0,
+    ),
+  );
+}
+
 /**
  * Appends the standard deviation over groups of the batch as `numNewFeatures` constant channels:
  * [N, C, H, W] to [N, C + F, H, W]. Sample n is in group n mod (N / groupSize).

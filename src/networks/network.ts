@@ -46,7 +46,15 @@ export interface Generator extends Module {
   updateWAvg(w: Tensor): void;
 }
 
+export interface DiscriminatorOptions {
+  /**
+   * The images are so many batches of one size after each other, which know nothing of each other's statistics: reals
+   * and fakes in one pass, with each weight read once. Default 1.
+   */
+  batches?: number;
+}
+
 export interface Discriminator extends Module {
   /** Images [N, 3, resolution, resolution] and classes [N, cDim] (or null) to logits [N, 1]. */
-  forward(images: Tensor, c: Tensor | null): Tensor;
+  forward(images: Tensor, c: Tensor | null, options?: DiscriminatorOptions): Tensor;
 }

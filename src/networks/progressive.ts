@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { type Activation, activate } from "../layers/activation.js";
 import { Blur, HeConv2d, HeLinear, lrelu } from "../layers/he.js";
-import { minibatchStdDev } from "../layers/normalization.js";
+import { minibatchStdDev, perBatch } from "../layers/normalization.js";
 import { Module } from "../torch/module.js";
 import { avgPool2d, upsampleNearest2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
@@ -19,7 +19,7 @@ import {
   latentField,
   resolutionField,
 } from "./configFields.js";
-import type { Discriminator, Generator } from "./network.js";
+import type { Discriminator, DiscriminatorOptions, Generator } from "./network.js";
 
 // ---- growth ----
 
@@ -211,10 +211,11 @@ class DiscriminatorEpilogue extends Module {
   }
 
   /** [N, C, 4, 4] to logits [N, 1]. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, batches: number): Tensor {
     return scope(() => {
       const { mbstdGroupSize: groupSize, mbstdNumFeatures: numNewFeatures } = this.#config;
-      const y = lrelu(this.#conv.forward(minibatchStdDev(x, { groupSize, numNewFeatures })));
+      const options = { groupSize, numNewFeatures };
+      const y = lrelu(this.#conv.forward(perBatch(x, batches, (part) => minibatchStdDev(part, options))));
       return this.#dense1.forward(lrelu(this.#dense0.forward(y.reshape([y.size(0), -1]))));
     });
   }
@@ -254,7 +255,7 @@ export class GrowingDiscriminator extends ProgressiveModule implements Progressi
   }
 
   /** Images [N, 3, 2^level, 2^level] to logits [N, 1]. */
-  forward(images: Tensor, c: Tensor | null): Tensor {
+  forward(images: Tensor, c: Tensor | null, { batches = 1 }: DiscriminatorOptions = {}): Tensor {
     const { level, alpha } = this.growth;
     checkShape("images", images, [null, imageChannels, 2 ** level, 2 ** level]);
     checkUnconditional(c);
@@ -266,7 +267,7 @@ export class GrowingDiscriminator extends ProgressiveModule implements Progressi
         // (1 - α) · fromRGB(down(image)) + α · block(fromRGB(image)): Karras et al. (2018), figure 2.
         if (at === level && alpha < 1) x = this.#features(avgPool2d(input, 2), level - 1).lerp(x, alpha);
       }
-      return this.#epilogue.forward(x);
+      return this.#epilogue.forward(x, batches);
     });
   }
 

@@ -9,7 +9,7 @@ import { activationGain, affineActivation } from "../layers/activation.js";
 import { randomConvWeight } from "../layers/convWeight.js";
 import { EqualizedConv2d, FullyConnected } from "../layers/equalized.js";
 import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
-import { minibatchStdDev } from "../layers/normalization.js";
+import { minibatchStdDev, perBatch } from "../layers/normalization.js";
 import { firFilter, upsample2d } from "../layers/resample.js";
 import { Module } from "../torch/module.js";
 import { zeros } from "../torch/ops.js";
@@ -26,7 +26,14 @@ import {
   resolutionField,
 } from "./configFields.js";
 import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
-import type { Discriminator, Generator, NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
+import type {
+  Discriminator,
+  DiscriminatorOptions,
+  Generator,
+  NoiseMode,
+  StyleAffine,
+  TruncationOptions,
+} from "./network.js";
 
 /**
  * What shapes a StyleGAN2; everything that rebuilds its two networks. The upper bounds are far beyond any
@@ -379,9 +386,9 @@ class DiscriminatorEpilogue extends Module {
   }
 
   /** [N, C, 4, 4] to [N, outFeatures]. */
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, batches: number): Tensor {
     return scope(() => {
-      const y = this.#conv.forward(minibatchStdDev(x, this.#stdDev));
+      const y = this.#conv.forward(perBatch(x, batches, (part) => minibatchStdDev(part, this.#stdDev)));
       const flat = y.reshape([y.size(0), y.size(1) * 16]);
       return this.#out.forward(this.#fc.forward(flat));
     });
@@ -410,14 +417,14 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
     }
   }
 
-  forward(images: Tensor, c: Tensor | null): Tensor {
+  forward(images: Tensor, c: Tensor | null, { batches = 1 }: DiscriminatorOptions = {}): Tensor {
     const { resolution, cDim } = this.#config;
     checkShape("images", images, [null, imageChannels, resolution, resolution]);
     if (c) checkShape("c", c, [images.size(0), cDim]);
     return scope(() => {
       let x = images.contiguous("channelsLast");
       for (const block of this.#blocks) x = block.forward(x);
-      const features = this.#epilogue.forward(x);
+      const features = this.#epilogue.forward(x, batches);
       if (!this.#mapping) return features;
       // Projection of the features on the class: Miyato and Koyama, "cGANs with Projection Discriminator" (2018).
       const cmap = this.#mapping.forward(null, c); // [N, cmapDim]

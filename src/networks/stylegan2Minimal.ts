@@ -13,6 +13,7 @@ import { z } from "zod";
 import { activate } from "../layers/activation.js";
 import { groupStdDev } from "../layers/groupStdDev.js";
 import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
+import { perBatch } from "../layers/normalization.js";
 import { DownSample, UpSample } from "../layers/smooth.js";
 import { noGrad } from "../torch/autograd.js";
 import { Module } from "../torch/module.js";
@@ -29,7 +30,14 @@ import {
   resolutionField,
 } from "./configFields.js";
 import { broadcastWs, truncate } from "./mapping.js";
-import type { Discriminator, Generator, NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
+import type {
+  Discriminator,
+  DiscriminatorOptions,
+  Generator,
+  NoiseMode,
+  StyleAffine,
+  TruncationOptions,
+} from "./network.js";
 
 /** What shapes a minimal StyleGAN2. The upper bounds keep a damaged file from asking for all memory. */
 export const stylegan2MinimalConfigSchema = z.strictObject({
@@ -454,16 +462,16 @@ export class MinimalDiscriminator extends Module implements Discriminator {
     this.#final = this.child("final", new EqualizedLinear(2 * 2 * last, 1));
   }
 
-  forward(images: Tensor, c: Tensor | null): Tensor {
+  forward(images: Tensor, c: Tensor | null, { batches = 1 }: DiscriminatorOptions = {}): Tensor {
     this.#check(images);
     if (c) checkShape("c", c, [images.size(0), 0]);
-    return scope(() => this.#logits(images.mul(0.5))); // (x + 1) / 2 - 1 / 2
+    return scope(() => this.#logits(images.mul(0.5), batches)); // (x + 1) / 2 - 1 / 2
   }
 
   /** Images [N, 3, resolution, resolution] in the source's range, [0, 1], to logits [N, 1]. */
   judge(images: Tensor): Tensor {
     this.#check(images);
-    return scope(() => this.#logits(images.sub(0.5)));
+    return scope(() => this.#logits(images.sub(0.5), 1));
   }
 
   #check(images: Tensor): void {
@@ -472,10 +480,10 @@ export class MinimalDiscriminator extends Module implements Discriminator {
   }
 
   /** Images in [-1/2, 1/2] to logits. */
-  #logits(images: Tensor): Tensor {
+  #logits(images: Tensor, batches: number): Tensor {
     let x = activate(this.#fromRgb.forward(images.contiguous("channelsLast")), "lrelu");
     for (const block of this.#blocks) x = block.forward(x);
-    const y = this.#conv.forward(groupStdDev(x, this.#config)); // [N, C + 1, 2, 2]
+    const y = this.#conv.forward(perBatch(x, batches, (part) => groupStdDev(part, this.#config))); // [N, C + 1, 2, 2]
     return this.#final.forward(y.reshape([y.size(0), y.size(1) * 4]));
   }
 }

@@ -47,7 +47,17 @@ export interface AffineOptions {
 
 /** clamp(lrelu(x · scale · scaleGain + bias · biasGain + noise · noiseStrength · noiseGain)) for x [N, C, H, W]. */
 export function affineKernel(x: Tensor, options: AffineOptions): Tensor {
-  const { scale, bias, noise, noiseStrength, scaleGain = 1, biasGain = 1, noiseGain = 1, slope = 1, clamp = 0 } = options;
+  const {
+    scale,
+    bias,
+    noise,
+    noiseStrength,
+    scaleGain = 1,
+    biasGain = 1,
+    noiseGain = 1,
+    slope = 1,
+    clamp = 0,
+  } = options;
   return new Tensor(
     ops.affine(x, scale, bias, noise, noiseStrength, scaleGain, biasGain, noiseGain, slope, clamp),
   );

@@ -105,8 +105,11 @@ export class Objective {
   /** Tell fakes from reals. */
   discriminatorMain({ images, c }: Reals, latents: Latents): PhaseResult {
     return scope(() => {
-      const fake = this.#D.forward(this.#fakes(latents), latents.c);
-      const real = this.#D.forward(images, c);
+      const fakes = this.#fakes(latents);
+      const classes = c && latents.c ? cat([latents.c, c], 0) : null;
+      const logits = this.#D.forward(cat([fakes, images], 0), classes, { batches: 2 });
+      const n = images.size(0);
+      const [fake, real] = [logits.narrow(0, 0, n), logits.narrow(0, n, n)];
       const loss = this.#adversarial.discriminator({ real, fake });
       const stats = { "Loss/D/loss": loss, "Loss/scores/real": real, "Loss/signs/real": real.sign() };
       return { loss: loss.mean(), stats };
