@@ -42,7 +42,7 @@ export interface AffineActivationOptions {
   /** Default linear. */
   activation?: Activation;
   /** Largest magnitude of the result. */
-  clamp?: number | undefined;
+  clamp?: number | null;
 }
 
 /**
@@ -50,7 +50,7 @@ export interface AffineActivationOptions {
  * x · scale · scaleGain + bias · biasGain + noise · noiseStrength · noiseGain, clamped.
  */
 export function affineActivation(x: Tensor, options: AffineActivationOptions): Tensor {
-  const { activation = "linear", clamp, ...affine } = options;
+  const { activation = "linear", clamp = null, ...affine } = options;
   if (hasKernels(x)) {
     const slope = activation === "lrelu" ? leakySlope : 1;
     return affineKernel(x, { ...affine, slope, clamp });

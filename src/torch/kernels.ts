@@ -42,7 +42,7 @@ export interface AffineOptions {
   /** Slope of the leaky ReLU below zero. Default 1: none. */
   slope?: number;
   /** Largest magnitude of the result. Default: none. */
-  clamp?: number | undefined;
+  clamp?: number | null;
 }
 
 /** clamp(lrelu(x · scale · scaleGain + bias · biasGain + noise · noiseStrength · noiseGain)) for x [N, C, H, W]. */
@@ -56,10 +56,10 @@ export function affineKernel(x: Tensor, options: AffineOptions): Tensor {
     biasGain = 1,
     noiseGain = 1,
     slope = 1,
-    clamp = 0,
+    clamp = null,
   } = options;
   return new Tensor(
-    ops.affine(x, scale, bias, noise, noiseStrength, scaleGain, biasGain, noiseGain, slope, clamp),
+    ops.affine(x, scale, bias, noise, noiseStrength, scaleGain, biasGain, noiseGain, slope, clamp ?? 0),
   );
 }
 
