@@ -11,6 +11,7 @@ import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
 import { addMetrics } from "./metrics.js";
 import { addProject } from "./project.js";
+import { addServe } from "./serve.js";
 import { addTrain } from "./train.js";
 
 const badInput = 2;
@@ -24,6 +25,7 @@ async function main(args: readonly string[]): Promise<void> {
     .version(version)
     .exitOverride();
   addTrain(program);
+  addServe(program);
   addGenerate(program);
   addExport(program);
   addMetrics(program);

@@ -1,6 +1,7 @@
 // stylegan train
 
 import { existsSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
@@ -23,6 +24,7 @@ import { withChanges } from "../training/settings.js";
 import { DivergenceError } from "../training/statistics.js";
 import { addDeviceOptions, type DeviceOptions, useDevice } from "./networkOptions.js";
 import { createReporter, duration } from "./progress.js";
+import { portNumber, serveTraining, type TrainingPage } from "./serve.js";
 import { exitCodeOf, watchSignals } from "./signals.js";
 import { integerFrom, listOf, maxSeed, type NumberRange, numberIn } from "./values.js";
 
@@ -37,6 +39,8 @@ interface TrainOptions extends TrainingOverrides, DeviceOptions {
   background: string;
   resume?: string;
   dryRun?: boolean;
+  /** true: at the usual port. */
+  serve?: true | number;
 }
 
 const example = `
@@ -44,7 +48,7 @@ Examples:
   stylegan train --data emoji:smileys --cfg stylegan2-small --resolution 32 --mirror
   stylegan train --data ~/pictures --resolution 64 --kimg 500
   stylegan train --data ~/pictures --cfg progan --loss hinge --penalty wgan-gp --growth-kimg 50
-  stylegan train --resume runs/00000-emoji-smileys-stylegan2-small-32
+  stylegan train --resume runs/00000-emoji-smileys-stylegan2-small-32 --serve
 
 Configurations (--cfg):
 ${Object.entries(presets)
@@ -58,7 +62,16 @@ ${Object.entries(adversarialLosses)
 `;
 
 /** Options that a run keeps when it is resumed, beside those that may change. */
-const changeable = new Set(["resume", "kimg", "tickKimg", "snapshotTicks", "metrics", "device", "threads"]);
+const changeable = new Set([
+  "resume",
+  "kimg",
+  "tickKimg",
+  "snapshotTicks",
+  "metrics",
+  "device",
+  "threads",
+  "serve",
+]);
 
 export function addTrain(program: Command): void {
   const number = (flags: string, text: string, range: NumberRange) =>
@@ -159,24 +172,45 @@ export function addTrain(program: Command): void {
       ),
     );
   addDeviceOptions(command)
+    .addOption(
+      new Option("--serve [port]", "show the training in a browser, and let it be steered there").argParser(
+        portNumber,
+      ),
+    )
     .option("--dry-run", "print configuration, parameters, memory and time; write nothing")
     .addHelpText("after", example)
     .action(async (options: TrainOptions, command: Command) => {
       useDevice(options);
       const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
-      if (options.resume !== undefined && isDirectory(options.resume))
-        await resumeRun(options, given, command);
-      else await startRun(options);
+      const isResume = options.resume !== undefined && isDirectory(options.resume);
+      const page = await openPage(options, isResume);
+      try {
+        if (isResume) await resumeRun(options, { given, command, page });
+        else await startRun(options, page);
+      } finally {
+        page?.close();
+      }
     });
 }
 
-async function startRun(options: TrainOptions): Promise<void> {
+async function openPage(options: TrainOptions, isResume: boolean): Promise<TrainingPage | undefined> {
+  if (options.serve === undefined || options.dryRun) return undefined;
+  const folder = isResume ? dirname(resolve(options.resume as string)) : options.outdir;
+  const page = await serveTraining({
+    folder,
+    port: options.serve === true ? undefined : options.serve,
+  });
+  process.stdout.write(`Watch and steer it at ${page.url}\n`);
+  return page;
+}
+
+async function startRun(options: TrainOptions, page: TrainingPage | undefined): Promise<void> {
   if (options.resume !== undefined) checkSnapshotPath(options.resume);
   if (options.data === undefined)
     throw new UserError("--data is missing: give a folder, a zip or emoji, for example --data emoji:smileys");
   presetNamed(options.cfg);
   const conditional = options.cond ?? false;
-  const dataset = await open({ ...dataRequest(options), conditional });
+  const dataset = await open({ ...dataRequest(options), conditional }, page);
   try {
     const facts: DatasetFacts = {
       resolution: dataset.resolution,
@@ -197,6 +231,7 @@ async function startRun(options: TrainOptions): Promise<void> {
     if (options.resume !== undefined) checkSnapshotFits(options.resume, config);
     const run = RunDirectory.create(options.outdir, `${dataset.name}-${config.cfg}-${dataset.resolution}`);
     run.writeOptions(config);
+    page?.show({ state: "run", run: basename(run.path) });
     const resume = options.resume === undefined ? {} : { resume: { snapshot: options.resume } };
     await runTraining({ config, dataset, run, device: options.device, ...resume });
   } finally {
@@ -204,7 +239,10 @@ async function startRun(options: TrainOptions): Promise<void> {
   }
 }
 
-async function resumeRun(options: TrainOptions, given: readonly string[], command: Command): Promise<void> {
+async function resumeRun(
+  options: TrainOptions,
+  { given, command, page }: { given: readonly string[]; command: Command; page: TrainingPage | undefined },
+): Promise<void> {
   const run = RunDirectory.open(options.resume as string);
   const saved = withChanges(run.readOptions(), readSettingChanges(run.stateFile));
   const fixed = given.filter((name) => !changeable.has(name));
@@ -217,20 +255,19 @@ async function resumeRun(options: TrainOptions, given: readonly string[], comman
   const { kimg, tickKimg, snapshotTicks, metrics } = { ...saved, ...overridesOf(options) };
   const config: TrainingConfig = { ...saved, kimg, tickKimg, snapshotTicks, metrics: [...metrics] };
   const { source, background, conditional, subset, fingerprint } = saved.data;
-  const dataset = await open({
-    source,
-    background,
-    conditional,
+  const request = {
+    ...{ source, background, conditional, subsetSeed: saved.seed },
     resolution: saved.network.config.resolution,
-    subsetSeed: saved.seed,
     ...(subset === null ? {} : { subset }),
-  });
+  };
+  const dataset = await open(request, page);
   try {
     if (dataset.fingerprint !== fingerprint)
       throw new UserError(
         `the pictures in ${source} are not those that the run was started with; start a new run with --resume and a snapshot file`,
       );
     run.writeOptions(config);
+    page?.show({ state: "run", run: basename(resolve(run.path)) });
     await runTraining({ config, dataset, run, device: options.device, resume: "run" });
   } finally {
     dataset.close();
@@ -302,6 +339,7 @@ function overridesOf(options: TrainOptions): TrainingOverrides {
     device,
     threads,
     dryRun,
+    serve,
     ...overrides
   } = options;
   return overrides;
@@ -319,8 +357,13 @@ function dataRequest(options: TrainOptions) {
 }
 
 /** Opens the data with a word on what takes long and what was left out. */
-async function open(request: Parameters<typeof openDataset>[0]): Promise<Dataset> {
+async function open(
+  request: Parameters<typeof openDataset>[0],
+  page: TrainingPage | undefined,
+): Promise<Dataset> {
   const { stdout, stderr } = process;
+  const { source } = request;
+  page?.show({ state: "preparing", source, done: 0, total: null });
   let shown = 0;
   const dataset = await openDataset({
     ...request,
@@ -328,6 +371,7 @@ async function open(request: Parameters<typeof openDataset>[0]): Promise<Dataset
       const now = performance.now();
       if (done !== total && now - shown < (stdout.isTTY ? 100 : 10_000)) return;
       shown = now;
+      page?.show({ state: "preparing", source, done, total });
       const line = `preparing pictures ${done}/${total}`;
       stdout.write(stdout.isTTY ? `\r${line}${done === total ? "\n" : ""}` : `${line}\n`);
     },

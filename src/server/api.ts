@@ -1,0 +1,152 @@
+// The server's API: what a page can ask for, and of a run that trains.
+
+import { randomUUID } from "node:crypto";
+import { appendFile } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { extname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { z } from "zod";
+import { type Command, commandRequestSchema, runFiles } from "../protocol.js";
+import type { EventHub } from "./events.js";
+import { openFile } from "./files.js";
+import { history, parseCursor } from "./history.js";
+import { drained, HttpError, readJson, sendJson } from "./http.js";
+import { publicPattern, type Run, type Runs } from "./runs.js";
+import { checkToken } from "./security.js";
+import { logTail } from "./watch.js";
+
+export interface ApiOptions {
+  runs: Runs;
+  hub: EventHub;
+  token: string;
+}
+
+interface Call {
+  request: IncomingMessage;
+  response: ServerResponse;
+  query: URLSearchParams;
+}
+
+type RunHandler = (call: Call, run: Run, name: string) => Promise<void>;
+
+interface Route {
+  method: "GET" | "POST";
+  /** The part of the path after the run's name; its group is `name`. */
+  pattern: RegExp;
+  handle: RunHandler;
+}
+
+export class Api {
+  readonly #options: ApiOptions;
+  readonly #routes: readonly Route[];
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+    const { runs } = options;
+    this.#routes = [
+      {
+        method: "GET",
+        pattern: /^$/,
+        handle: async ({ response }, run) => sendJson(response, await runs.detail(run)),
+      },
+      { method: "GET", pattern: /^\/history$/, handle: sendHistory },
+      {
+        method: "GET",
+        pattern: /^\/log$/,
+        handle: async ({ response }, run) => sendJson(response, await logTail(run)),
+      },
+      { method: "GET", pattern: /^\/files\/([^/]+)$/, handle: sendFile },
+      { method: "POST", pattern: /^\/control$/, handle: (call, run) => this.#control(call, run) },
+    ];
+  }
+
+  /** @throws HttpError that says what is wrong with the request */
+  async handle(call: Call, path: string): Promise<void> {
+    const { request, response, query } = call;
+    const { runs, hub } = this.#options;
+    if (path === "/api/events") return only("GET", request, () => hub.connect(request, response, query));
+    if (path === "/api/session") return only("GET", request, async () => sendJson(response, hub.session));
+    if (path === "/api/runs") return only("GET", request, async () => sendJson(response, await runs.list()));
+
+    const match = /^\/api\/runs\/([^/]+)(.*)$/.exec(path);
+    const rest = match?.[2] ?? "";
+    const routes = match ? this.#routes.filter(({ pattern }) => pattern.test(rest)) : [];
+    const [first] = routes;
+    if (!match || !first) throw new HttpError(404, "there is no such address");
+    const route = routes.find(({ method }) => method === request.method);
+    if (!route) throw new HttpError(405, `only ${first.method} here`, { allow: first.method });
+    if (route.method === "POST") checkToken(request, this.#options.token);
+    const run = await runs.find(decoded(match[1] as string));
+    if (!run) throw new HttpError(404, "there is no such run");
+    await route.handle(call, run, decoded(route.pattern.exec(rest)?.[1] ?? ""));
+  }
+
+  /** Writes a command for the trainer, which answers in stats.jsonl. */
+  async #control({ request, response }: Call, run: Run): Promise<void> {
+    const asked = parsed(commandRequestSchema, await readJson(request));
+    const { status } = await this.#options.runs.summary(run);
+    if (status !== "training" && status !== "paused")
+      throw new HttpError(409, "nothing trains this run now; train --resume goes on with it");
+    const command: Command = { id: randomUUID(), ...asked };
+    await appendFile(join(run.path, runFiles.control), `${JSON.stringify(command)}\n`);
+    sendJson(response, { id: command.id }, 202);
+  }
+}
+
+async function only(method: string, request: IncomingMessage, handle: () => Promise<void>): Promise<void> {
+  if (request.method !== method) throw new HttpError(405, `only ${method} here`, { allow: method });
+  await handle();
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new HttpError(400, "the address is not well formed");
+  }
+}
+
+/** @throws HttpError 400 that names the first thing wrong */
+export function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue && issue.path.length > 0 ? `${issue.path.join(".")}: ` : "";
+  throw new HttpError(400, `${where}${issue?.message ?? "not understood"}`);
+}
+
+async function sendHistory({ response, query }: Call, run: Run): Promise<void> {
+  response.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  for await (const block of history(run, parseCursor(query.get("from")))) {
+    if (!response.write(`${JSON.stringify(block)}\n`)) await drained(response);
+  }
+  response.end();
+}
+
+async function sendFile({ request, response }: Call, run: Run, name: string): Promise<void> {
+  const handle = publicPattern.test(name) ? await openFile(join(run.path, name)) : null;
+  if (!handle) throw new HttpError(404, "there is no such file");
+  try {
+    const { size, mtimeMs } = await handle.stat();
+    const etag = `"${Math.round(mtimeMs)}-${size}"`;
+    const isPicture = extname(name) === ".png";
+    response.setHeader("etag", etag);
+    // A file is replaced under its name when a run is resumed.
+    response.setHeader("cache-control", "no-cache");
+    if (request.headers["if-none-match"] === etag) {
+      response.writeHead(304).end();
+      return;
+    }
+    response.writeHead(200, {
+      "content-type": isPicture ? "image/png" : "application/octet-stream",
+      "content-length": size,
+      ...(isPicture ? {} : { "content-disposition": `attachment; filename="${name}"` }),
+    });
+    await pipeline(
+      handle.createReadStream({ autoClose: false, start: 0, end: Math.max(size - 1, 0) }),
+      response,
+    );
+  } finally {
+    await handle.close();
+  }
+}

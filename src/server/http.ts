@@ -1,0 +1,81 @@
+// Requests and answers, with their bounds.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** An answer that says what is wrong with the request. */
+export class HttpError extends Error {
+  override name = "HttpError";
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** Bytes of a request's body at most. */
+export const maxBodyBytes = 16 * 1024;
+
+/**
+ * The body as JSON.
+ * @throws HttpError 415 when it is not declared as JSON, 413 when it is too long, 400 when it is none
+ */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const type = request.headers["content-type"]?.split(";")[0]?.trim();
+  if (type !== "application/json") throw new HttpError(415, "the body must be application/json");
+  const tooLong = () =>
+    new HttpError(413, `the body is longer than ${maxBodyBytes} bytes`, { connection: "close" });
+  if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) throw tooLong();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBodyBytes) throw tooLong();
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown;
+  } catch {
+    throw new HttpError(400, "the body is no JSON");
+  }
+}
+
+export function sendJson(response: ServerResponse, value: unknown, status = 200): void {
+  const body = Buffer.from(JSON.stringify(value));
+  response
+    .writeHead(status, {
+      "content-type": "application/json",
+      "content-length": body.length,
+      "cache-control": "no-store",
+    })
+    .end(body);
+}
+
+export function sendError(response: ServerResponse, error: unknown): void {
+  const known = error instanceof HttpError ? error : new HttpError(500, "the server has failed at this");
+  if (response.headersSent) {
+    // Half of an answer is out: breaking it off is all that can be said.
+    response.destroy();
+    return;
+  }
+  for (const [name, value] of Object.entries(known.headers)) response.setHeader(name, value);
+  sendJson(response, { error: known.message }, known.status);
+}
+
+/** Waits until the reader has taken what was written; rejects when it has gone. */
+export function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onDrain = () => {
+      response.off("close", onClose);
+      resolve();
+    };
+    const onClose = () => {
+      response.off("drain", onDrain);
+      reject(new HttpError(499, "the reader has gone"));
+    };
+    if (response.destroyed) onClose();
+    else response.once("drain", onDrain).once("close", onClose);
+  });
+}

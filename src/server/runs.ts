@@ -1,0 +1,212 @@
+// The runs in a folder, from their files alone. Whatever is missing or garbage in them is left out.
+
+import { readdir, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { isProcessAlive } from "../processes.js";
+import {
+  type MetricPoint,
+  type RunDetail,
+  type RunFile,
+  type RunStatus,
+  type RunSummary,
+  runFiles,
+  runningSchema,
+} from "../protocol.js";
+import { type FileState, fileState, folderInside, parseObject, readJsonObject, readPart } from "./files.js";
+
+// A folder with more runs than this shows the latest.
+const mostRuns = 500;
+const mostOptionBytes = 1024 * 1024;
+const mostMetricBytes = 4 * 1024 * 1024;
+const tailBytes = 16 * 1024;
+// A process on another machine cannot be asked: it counts as alive while the run's statistics are this fresh.
+const freshMs = 15 * 60 * 1000;
+
+/** A run's folder; everything else takes it from `Runs.find`, which has checked it. */
+export interface Run {
+  name: string;
+  path: string;
+}
+
+export class Runs {
+  readonly #root: string;
+  /** The one run to show, when the folder is itself a run. */
+  readonly #only: string | undefined;
+  readonly #summaries = new Map<string, { key: string; summary: RunSummary }>();
+
+  private constructor(root: string, only?: string) {
+    this.#root = root;
+    this.#only = only;
+  }
+
+  /** The runs in `folder`, or the one that it is. It need not be there yet. */
+  static async open(folder: string): Promise<Runs> {
+    const path = resolve(folder);
+    return (await isRun(path)) ? new Runs(dirname(path), basename(path)) : new Runs(path);
+  }
+
+  /** The run of that name; null when there is none in the folder. */
+  async find(name: string): Promise<Run | null> {
+    if (this.#only !== undefined && name !== this.#only) return null;
+    const path = await folderInside(this.#root, name);
+    return path !== null && (await isRun(path)) ? { name, path } : null;
+  }
+
+  /** All runs, the newest name first. */
+  async list(): Promise<RunSummary[]> {
+    const summaries: RunSummary[] = [];
+    for (const name of await this.#names()) {
+      const run = await this.find(name);
+      if (run) summaries.push(await this.summary(run));
+      if (summaries.length === mostRuns) break;
+    }
+    const names = new Set(summaries.map(({ name }) => name));
+    for (const name of this.#summaries.keys()) if (!names.has(name)) this.#summaries.delete(name);
+    return summaries;
+  }
+
+  async summary({ name, path }: Run): Promise<RunSummary> {
+    const [options, stats, running] = await Promise.all(
+      [runFiles.options, runFiles.stats, runFiles.running].map((file) => fileState(join(path, file))),
+    );
+    const status = running ? await liveStatus(path, stats?.mtimeMs ?? running.mtimeMs) : null;
+    const changed = (await stat(path).catch(() => null))?.mtimeMs;
+    const key = JSON.stringify([options, stats, status, changed]);
+    const cached = this.#summaries.get(name);
+    if (cached?.key === key) return cached.summary;
+
+    const { cfg, data, network, kimg } =
+      (await readJsonObject(join(path, runFiles.options), mostOptionBytes)) ?? {};
+    const last = stats ? await lastTick(join(path, runFiles.stats), stats) : null;
+    const nimg = number(last?.nimg) ?? 0;
+    const totalNimg = scaled(number(kimg), 1000);
+    const fakes = await picturesOf(path);
+    const picture = fakes.at(-1);
+    const summary: RunSummary = {
+      name,
+      status: status ?? (totalNimg !== null && nimg >= totalNimg ? "complete" : "stopped"),
+      cfg: string(cfg),
+      data: string(object(data)?.source),
+      resolution: number(object(object(network)?.config)?.resolution),
+      nimg,
+      totalNimg,
+      tick: number(last?.tick) ?? 0,
+      secPerKimg: number(last?.secPerKimg),
+      totalSeconds: number(last?.totalSeconds),
+      memoryMb: number(last?.memoryMb),
+      updated: Math.floor((stats?.mtimeMs ?? options?.mtimeMs ?? 0) / 1000),
+      picture: picture ? `${picture.name}?${picture.version}` : null,
+    };
+    this.#summaries.set(name, { key, summary });
+    return summary;
+  }
+
+  async detail(run: Run): Promise<RunDetail> {
+    const { path } = run;
+    const [reals] = await filesOf(path, /^reals\.png$/);
+    return {
+      summary: await this.summary(run),
+      options: await readJsonObject(join(path, runFiles.options), mostOptionBytes),
+      reals: reals ?? null,
+      fakes: await picturesOf(path),
+      snapshots: await filesOf(path, snapshotPattern),
+      metrics: await metricsOf(path),
+    };
+  }
+
+  async #names(): Promise<string[]> {
+    if (this.#only !== undefined) return [this.#only];
+    try {
+      return (await readdir(this.#root)).sort().reverse();
+    } catch {
+      return []; // not there yet, or gone
+    }
+  }
+}
+
+const fakesPattern = /^fakes(?:_init|(\d{1,12}))\.png$/;
+export const snapshotPattern = /^network-snapshot-(\d{1,12})\.safetensors$/;
+/** What of a run's folder is given out as it is. */
+export const publicPattern =
+  /^(?:reals|fakes_init|fakes\d{1,12})\.png$|^network-snapshot-\d{1,12}\.safetensors$/;
+
+async function isRun(path: string): Promise<boolean> {
+  return (
+    (await fileState(join(path, runFiles.options))) !== null ||
+    (await fileState(join(path, runFiles.stats))) !== null
+  );
+}
+
+async function liveStatus(path: string, lastSignMs: number): Promise<RunStatus | null> {
+  const running = runningSchema.safeParse(await readJsonObject(join(path, runFiles.running), 4096)).data;
+  if (!running) return null;
+  const alive =
+    running.hostname === hostname()
+      ? isProcessAlive(running.pid, running.processStart)
+      : Date.now() - lastSignMs < freshMs;
+  return alive ? running.state : "lost";
+}
+
+/** The last whole line that is a tick. */
+async function lastTick(path: string, { size }: FileState): Promise<Record<string, unknown> | null> {
+  const start = Math.max(size - tailBytes, 0);
+  const text = (await readPart(path, start, size - start))?.toString("utf8") ?? "";
+  const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
+  for (const line of lines.reverse()) {
+    const row = parseObject(line);
+    if (row && typeof row.tick === "number") return row;
+  }
+  return null;
+}
+
+async function picturesOf(path: string): Promise<RunFile[]> {
+  return filesOf(path, fakesPattern);
+}
+
+/** The files whose names fit, by the number in them. */
+async function filesOf(path: string, pattern: RegExp): Promise<RunFile[]> {
+  const names = await readdir(path).catch(() => []);
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const match = pattern.exec(name);
+      const state = match && (await fileState(join(path, name)));
+      if (!state) return null;
+      const version = `${Math.round(state.mtimeMs)}-${state.size}`;
+      return {
+        name,
+        kimg: Number(match[1] ?? 0),
+        version,
+        bytes: state.size,
+        initial: match[1] === undefined,
+      };
+    }),
+  );
+  return files
+    .filter((file) => file !== null)
+    .sort((a, b) => Number(b.initial) - Number(a.initial) || a.kimg - b.kimg)
+    .map(({ initial, ...file }) => file);
+}
+
+/** The mean value of each metric-*.jsonl over time. */
+async function metricsOf(path: string): Promise<Record<string, MetricPoint[]>> {
+  const metrics: Record<string, MetricPoint[]> = {};
+  for (const file of await readdir(path).catch(() => [])) {
+    const name = /^metric-([\w-]{1,40})\.jsonl$/.exec(file)?.[1];
+    const state = name === undefined ? null : await fileState(join(path, file));
+    if (name === undefined || !state || state.size > mostMetricBytes) continue;
+    const text = (await readPart(join(path, file), 0, state.size))?.toString("utf8") ?? "";
+    metrics[name] = text.split("\n").flatMap((line) => {
+      const row = parseObject(line);
+      const [nimg, value] = [number(row?.nimg), number(row?.mean) ?? number(row?.value)];
+      return nimg === null || value === null ? [] : [{ nimg, value }];
+    });
+  }
+  return metrics;
+}
+
+const number = (value: unknown) => (typeof value === "number" && Number.isFinite(value) ? value : null);
+const string = (value: unknown) => (typeof value === "string" ? value.slice(0, 200) : null);
+const scaled = (value: number | null, factor: number) => (value === null ? null : value * factor);
+const object = (value: unknown) =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;

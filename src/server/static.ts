@@ -1,0 +1,59 @@
+// The built pages: dist/web and nothing else.
+
+import { createReadStream } from "node:fs";
+import { readdir } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
+import { extname, join, relative, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { fileState } from "./files.js";
+import { HttpError } from "./http.js";
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".wasm": "application/wasm",
+  ".onnx": "application/octet-stream",
+};
+
+/** Gives out the files that are in a folder when it is made; a name that is not among them does not exist. */
+export class StaticFiles {
+  readonly #files: ReadonlyMap<string, string>;
+
+  private constructor(files: ReadonlyMap<string, string>) {
+    this.#files = files;
+  }
+
+  static async open(folder: string): Promise<StaticFiles> {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+    const files = entries
+      .filter((entry) => entry.isFile() && extname(entry.name) in types)
+      .map((entry) => join(entry.parentPath, entry.name));
+    return new StaticFiles(
+      new Map(files.map((file) => [`/${relative(folder, file).split(sep).join("/")}`, file])),
+    );
+  }
+
+  has(path: string): boolean {
+    return this.#files.has(path);
+  }
+
+  /** @throws HttpError 404 */
+  async send(response: ServerResponse, path: string): Promise<void> {
+    const file = this.#files.get(path);
+    const state = file === undefined ? null : await fileState(file);
+    if (file === undefined || !state) throw new HttpError(404, "there is no such page");
+    // Vite puts a hash of the content into the names of assets.
+    const lasting = path.startsWith("/assets/");
+    response.writeHead(200, {
+      "content-type": types[extname(file)] ?? "application/octet-stream",
+      "content-length": state.size,
+      "cache-control": lasting ? "public, max-age=31536000, immutable" : "no-cache",
+    });
+    await pipeline(createReadStream(file), response);
+  }
+}

@@ -1,0 +1,233 @@
+// Pause, snapshot, stop, and new values of settings, for a run that trains.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { CommandRequest, EventRow, RunDetail, SettingName, Settings } from "../../src/protocol.js";
+import { control, hasToken } from "./api.js";
+import { kimg, short } from "./format.js";
+import type { LiveRun } from "./live.js";
+
+const answerMs = 60_000;
+
+/** A command on its way: the trainer answers between two steps. */
+interface Asked {
+  id: string;
+  text: string;
+}
+
+export function Steer({ run, detail }: { run: LiveRun; detail: RunDetail }) {
+  const [asked, setAsked] = useState<Asked | null>(null);
+  const [notice, setNotice] = useState<{ text: string; bad?: boolean } | null>(null);
+  const { status } = detail.summary;
+  const alive = status === "training" || status === "paused";
+  const events = run.series.events;
+  const answers = asked ? events.filter((event) => event.id === asked.id) : [];
+  const answered = answers.length > 0;
+
+  useEffect(() => {
+    if (!asked) return;
+    if (answered) {
+      setAsked(null);
+      setNotice({
+        text: answers.map(textOf).join(" "),
+        bad: answers.some(({ event }) => event === "refused"),
+      });
+      return;
+    }
+    const timer = setTimeout(() => {
+      setAsked(null);
+      setNotice({ text: "The training has not answered; it may be at something long.", bad: true });
+    }, answerMs);
+    return () => clearTimeout(timer);
+  }, [asked, answered]);
+
+  const ask = async (request: CommandRequest, text: string) => {
+    setNotice(null);
+    try {
+      setAsked({ id: await control(run.name, request), text });
+    } catch (error) {
+      setNotice({ text: String((error as Error).message), bad: true });
+    }
+  };
+
+  if (!alive)
+    return (
+      <div class="steer panel">
+        <h2>Steer</h2>
+        <p class="soft">
+          {status === "complete"
+            ? "The run is complete. It can be made longer with"
+            : "Nothing trains this run now. Go on with"}
+        </p>
+        <pre class="command">
+          stylegan train --resume {run.name}
+          {status === "complete" ? " --kimg N" : ""} --serve
+        </pre>
+      </div>
+    );
+  const disabled = !hasToken() || asked !== null;
+  return (
+    <div class="steer panel">
+      <h2>Steer</h2>
+      <div class="buttons">
+        {status === "paused" ? (
+          <button
+            type="button"
+            class="primary"
+            disabled={disabled}
+            onClick={() => ask({ command: "resume" }, "Going on …")}
+          >
+            Resume
+          </button>
+        ) : (
+          <button type="button" disabled={disabled} onClick={() => ask({ command: "pause" }, "Pausing …")}>
+            Pause
+          </button>
+        )}
+        <button
+          type="button"
+          disabled={disabled}
+          onClick={() => ask({ command: "snapshot" }, "Taking a snapshot …")}
+        >
+          Snapshot now
+        </button>
+        <StopButton disabled={disabled} onStop={() => ask({ command: "stop" }, "Stopping …")} />
+      </div>
+      <SettingsForm
+        {...{ detail, events, disabled }}
+        onSet={(settings) => ask({ command: "set", settings }, "Changing …")}
+      />
+      <p class={`notice ${notice?.bad ? "bad" : ""}`} role="status">
+        {asked?.text ??
+          notice?.text ??
+          (hasToken() ? "" : "Only looking: to steer, open the address that the server has printed.")}
+      </p>
+    </div>
+  );
+}
+
+function StopButton({ disabled, onStop }: { disabled: boolean; onStop: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  return (
+    <>
+      <button type="button" disabled={disabled} onClick={() => dialog.current?.showModal()}>
+        Stop …
+      </button>
+      <dialog ref={dialog} class="confirm" aria-label="Stop the training?">
+        <h2>Stop the training?</h2>
+        <p>It saves a snapshot and ends. It can be resumed exactly from there.</p>
+        <form method="dialog" class="buttons">
+          <button type="submit">Go on training</button>
+          <button type="submit" class="danger" onClick={onStop}>
+            Stop
+          </button>
+        </form>
+      </dialog>
+    </>
+  );
+}
+
+interface SettingsFormProps {
+  detail: RunDetail;
+  events: readonly EventRow[];
+  disabled: boolean;
+  onSet: (settings: Settings) => void;
+}
+
+const labels: Readonly<Record<SettingName, string>> = {
+  gamma: "R1 gamma",
+  lr: "Learning rate",
+  snapshotTicks: "Ticks per snapshot",
+};
+
+function SettingsForm({ detail, events, disabled, onSet }: SettingsFormProps) {
+  const [edited, setEdited] = useState<Partial<Record<SettingName, string>>>({});
+  const present = presentSettings(detail, events);
+  const names = Object.keys(present) as SettingName[];
+  const changed = names.flatMap((name) => {
+    const value = Number(edited[name]);
+    return edited[name] !== undefined && edited[name] !== "" && value !== present[name]
+      ? [[name, value] as const]
+      : [];
+  });
+  return (
+    <form
+      class="settings"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (changed.length > 0) onSet(Object.fromEntries(changed) as Settings);
+        setEdited({});
+      }}
+    >
+      {names.map((name) => (
+        <label key={name}>
+          <span class="field-name">{labels[name]}</span>
+          <input
+            type="number"
+            inputMode="decimal"
+            required
+            min={name === "snapshotTicks" ? 1 : 1e-9}
+            max={name === "lr" ? 10 : 1e6}
+            step={name === "snapshotTicks" ? 1 : "any"}
+            value={edited[name] ?? String(present[name])}
+            disabled={disabled}
+            onInput={(event) => setEdited({ ...edited, [name]: event.currentTarget.value })}
+          />
+        </label>
+      ))}
+      <button type="submit" disabled={disabled || changed.length === 0}>
+        Apply
+      </button>
+    </form>
+  );
+}
+
+/** The values that the training goes on with now: those of the options, and what has been changed since. */
+function presentSettings({ options }: RunDetail, events: readonly EventRow[]): Settings {
+  const { penalty, optimizer, growth, snapshotTicks } = (options ?? {}) as {
+    penalty?: { r1Gamma?: number };
+    optimizer?: { gLr?: number };
+    growth?: { lr?: { base?: number } } | null;
+    snapshotTicks?: number;
+  };
+  const r1Gamma = penalty?.r1Gamma;
+  const lr = growth?.lr?.base ?? optimizer?.gLr;
+  const settings: Settings = {
+    ...(r1Gamma ? { gamma: r1Gamma } : {}),
+    ...(lr ? { lr } : {}),
+    ...(snapshotTicks ? { snapshotTicks } : {}),
+  };
+  for (const event of events)
+    if (event.event === "changed" && event.setting in settings) settings[event.setting] = event.to;
+  return settings;
+}
+
+/** What an event says to a person. */
+export function textOf(event: EventRow): string {
+  const at = `at ${kimg(event.nimg)} kimg`;
+  switch (event.event) {
+    case "changed":
+      return `${labels[event.setting]} ${short(event.from)} → ${short(event.to)} ${at}.`;
+    case "paused":
+      return `Paused ${at}.`;
+    case "resumed":
+      return `Going on ${at}.`;
+    case "snapshot":
+      return `Snapshot taken ${at}.`;
+    case "stopping":
+      return `Stopped ${at}.`;
+    case "refused":
+      return `Refused: ${event.reason}.`;
+  }
+}
+
+/** Its mark on a chart. */
+export function markOf(event: EventRow): string | null {
+  switch (event.event) {
+    case "changed":
+      return `${{ gamma: "γ", lr: "lr", snapshotTicks: "snap" }[event.setting]} ${short(event.to)}`;
+    case "paused":
+      return "paused";
+    default:
+      return null;
+  }
+}
