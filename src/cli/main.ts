@@ -7,11 +7,14 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.js";
 import { packageRoot } from "../packageRoot.js";
 import { warnAboutSlowBlas } from "../torch/runtime.js";
+import { addDirections } from "./directions.js";
 import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
+import { addInterpolate } from "./interpolate.js";
 import { addMetrics } from "./metrics.js";
 import { addProject } from "./project.js";
 import { addServe } from "./serve.js";
+import { addStyleMix } from "./styleMix.js";
 import { addTrain } from "./train.js";
 
 const badInput = 2;
@@ -27,6 +30,9 @@ async function main(args: readonly string[]): Promise<void> {
   addTrain(program);
   addServe(program);
   addGenerate(program);
+  addStyleMix(program);
+  addInterpolate(program);
+  addDirections(program);
   addExport(program);
   addMetrics(program);
   addProject(program);

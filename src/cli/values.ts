@@ -43,22 +43,45 @@ export const maxSeed = 0xffffffff;
 const maxSeeds = 1_000_000;
 
 /** Seeds as `0-5,8`: single numbers and ranges, both ends included, in the order given. */
-export function seeds(text: string): number[] {
-  const found: number[] = [];
-  for (const part of text.split(",")) {
-    const match = /^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$/.exec(part);
-    const first = Number(match?.[1]);
-    const last = Number(match?.[2] ?? match?.[1]);
-    if (!match || last > maxSeed)
-      throw new InvalidArgumentError(
-        `"${part}" is no seed or range; write for example 0-5,8 (seeds up to 4294967295).`,
-      );
-    if (last < first) throw new InvalidArgumentError(`the range "${part}" runs backwards.`);
-    if (found.length + last - first >= maxSeeds)
-      throw new InvalidArgumentError(`more than ${maxSeeds} seeds.`);
-    for (let seed = first; seed <= last; seed++) found.push(seed);
-  }
-  return found;
+export const seeds = ranges({ what: "seed", largest: maxSeed, most: maxSeeds });
+
+const maxLayer = 999;
+
+/** Layers of a network, as `0-6,8`. */
+export const layers = ranges({ what: "layer", largest: maxLayer, most: maxLayer + 1 });
+
+/** Numbers up to `largest` and ranges of them, at most `most` in all. */
+function ranges(of: { what: string; largest: number; most: number }): (text: string) => number[] {
+  const { what, most } = of;
+  return (text) => {
+    const found: number[] = [];
+    for (const part of text.split(",")) {
+      const { first, last } = rangeOf(part, of);
+      if (found.length + last - first >= most) throw new InvalidArgumentError(`more than ${most} ${what}s.`);
+      for (let value = first; value <= last; value++) found.push(value);
+    }
+    return found;
+  };
+}
+
+/** Ranges of layers as `0-3,4-7`, each for itself; a single layer is a range as well. */
+export function layerRanges(text: string): { first: number; last: number }[] {
+  return text.split(",").map((part) => rangeOf(part, { what: "layer", largest: maxLayer }));
+}
+
+function rangeOf(
+  text: string,
+  { what, largest }: { what: string; largest: number },
+): { first: number; last: number } {
+  const match = /^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$/.exec(text);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? match?.[1]);
+  if (!match || last > largest)
+    throw new InvalidArgumentError(
+      `"${text}" is no ${what} or range; write for example 0-5,8 (${what}s up to ${largest}).`,
+    );
+  if (last < first) throw new InvalidArgumentError(`the range "${text}" runs backwards.`);
+  return { first, last };
 }
 
 /** One of `choices`. */

@@ -2,11 +2,14 @@
 // Shen and Zhou, "Closed-Form Factorization of Latent Semantics in GANs" (2021), SeFa.
 
 import { UserError } from "../errors.js";
-import type { Generator } from "../networks/network.js";
+import type { Generator, TruncationOptions } from "../networks/network.js";
 import { noGrad } from "../torch/autograd.js";
 import { cat, matmul, symmetricEigen } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import { type Tensor, tensor } from "../torch/tensor.js";
+import { latentsOfSeeds } from "./latents.js";
+import type { Picture } from "./picture.js";
+import { mapLatents, renderWs, type SynthesisOptions } from "./render.js";
 
 /** Layers of synthesis by the index of their w, both ends included. */
 export interface LayerRange {
@@ -106,4 +109,38 @@ export function moveAlong(ws: Tensor, steps: readonly DirectionStep[]): Tensor {
     }
     return ws.add(tensor(shift, [1, numWs, wDim]).toDevice(ws.device));
   });
+}
+
+export interface StripOptions extends SynthesisOptions, TruncationOptions {
+  seed: number;
+  directions: readonly Direction[];
+  /** How far each direction is followed, picture by picture. */
+  amounts: readonly number[];
+  /** Ignored by an unconditional network. Default 0. */
+  classIndex?: number;
+}
+
+/** A seed's picture moved along each direction: direction by direction, amount by amount. */
+export function* directionStrips(G: Generator, options: StripOptions): Iterable<Picture> {
+  const { seed, directions, amounts, classIndex = 0, noiseMode, batch } = options;
+  const { truncationPsi = 1, truncationCutoff } = options;
+  const truncation = { truncationPsi, ...(truncationCutoff === undefined ? {} : { truncationCutoff }) };
+  for (const direction of directions) {
+    const ws = scope(() => {
+      const start = mapLatents(G, {
+        z: latentsOfSeeds([seed], G.zDim),
+        classes: [classIndex],
+        ...truncation,
+      });
+      return cat(
+        amounts.map((amount) => moveAlong(start, [{ direction, amount }])),
+        0,
+      );
+    });
+    try {
+      yield* renderWs(G, { ws, noiseMode, batch });
+    } finally {
+      ws.dispose();
+    }
+  }
 }

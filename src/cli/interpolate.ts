@@ -1,0 +1,228 @@
+// stylegan interpolate
+
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Command, Option } from "commander";
+import { writeError } from "../atomicFile.js";
+import { UserError } from "../errors.js";
+import type { Generator } from "../networks/network.js";
+import { filmFormatOf, filmFormats, openFilm } from "../synthesis/film.js";
+import {
+  type Easing,
+  easings,
+  frameCount,
+  type Interpolation,
+  type InterpolationOptions,
+  interpolationFrames,
+  interpolations,
+  type Keyframes,
+} from "../synthesis/interpolate.js";
+import { readLatents } from "../synthesis/latentFile.js";
+import { checkGrid } from "../synthesis/picture.js";
+import { addDirectionOptions, chosenDirections, type DirectionOptions } from "./directionOptions.js";
+import {
+  addDeviceOptions,
+  type BatchOption,
+  batchOption,
+  type ClassOption,
+  classIndexOf,
+  classOption,
+  type NetworkOptions,
+  type NoiseOption,
+  networkOption,
+  noiseModeOption,
+  openGenerator,
+  type TruncationChoice,
+  truncationOf,
+  truncCutoffOption,
+  truncOption,
+} from "./networkOptions.js";
+import { createProgress } from "./progress.js";
+import { exitCodeOf, watchSignals } from "./signals.js";
+import { grid, integerFrom, numberIn, oneOf, seeds } from "./values.js";
+
+interface Options
+  extends NetworkOptions,
+    TruncationChoice,
+    ClassOption,
+    NoiseOption,
+    BatchOption,
+    DirectionOptions {
+  seeds?: number[];
+  projectedW?: string;
+  output: string;
+  space: "w" | "z";
+  interpolation?: Interpolation;
+  easing: Easing;
+  loop: boolean;
+  grid: { columns: number; rows: number };
+  numKeyframes?: number;
+  wFrames: number;
+  fps: number;
+}
+
+const spaces = ["w", "z"] as const;
+const easingNames = Object.keys(easings) as Easing[];
+
+const example = `
+Examples:
+  stylegan interpolate --network FILE --seeds 0-7 --trunc 0.7 --output film.webp
+  stylegan interpolate --network FILE --seeds 0-31 --grid 4x2 --output film.mp4
+  stylegan interpolate --network FILE --seeds 3 --directions directions.json --direction 0=-3..3 --output film.gif
+  stylegan interpolate --network FILE --projected-w a.npz --output film.webp
+
+WebP and GIF need no other program; MP4 needs ffmpeg. A film loops, from the last keyframe back to the first, unless
+--no-loop is given.
+`;
+
+export function addInterpolate(program: Command): void {
+  const command = program
+    .command("interpolate")
+    .summary("make a film that goes from picture to picture")
+    .description("Walks through the latents of seeds, or of a projection, and writes a film.")
+    .addOption(networkOption())
+    .addOption(new Option("--seeds <list>", "keyframes, for example 0-5,8").argParser(seeds))
+    .option("--projected-w <file>", "keyframes from an npz of latents instead")
+    .requiredOption("--output <file>", `the film; its name ends in .${filmFormats.join(", .")}`)
+    .addOption(
+      new Option("--space <name>", "w: between styles; z: between latents")
+        .argParser(oneOf(spaces))
+        .default("w"),
+    )
+    .addOption(
+      new Option(
+        "--interpolation <name>",
+        `${interpolations.join(", ")} (default: linear in w, spherical in z)`,
+      ).argParser(oneOf(interpolations)),
+    )
+    .addOption(
+      new Option("--easing <name>", `between keyframes: ${easingNames.join(", ")}`)
+        .argParser(oneOf(easingNames))
+        .default("smooth"),
+    )
+    .option("--no-loop", "end at the last keyframe")
+    .addOption(
+      new Option("--w-frames <n>", "frames from one keyframe to the next")
+        .argParser(integerFrom(1, 100_000))
+        .default(60),
+    )
+    .addOption(
+      new Option("--fps <n>", "frames a second").argParser(numberIn({ min: 1, max: 100 })).default(30),
+    )
+    .addOption(
+      new Option("--grid <CxR>", "so many films side by side")
+        .argParser(grid)
+        .default({ columns: 1, rows: 1 }, "1x1"),
+    )
+    .addOption(
+      new Option(
+        "--num-keyframes <n>",
+        "keyframes of each film in the grid (default: all, shared out)",
+      ).argParser(integerFrom(1, 100_000)),
+    )
+    .addOption(truncOption())
+    .addOption(truncCutoffOption())
+    .addOption(classOption())
+    .addOption(noiseModeOption());
+  addDirectionOptions(command, { sweep: true }).addOption(batchOption());
+  addDeviceOptions(command).addHelpText("after", example).action(interpolate);
+}
+
+async function interpolate(options: Options): Promise<void> {
+  const { output, projectedW, space, grid: cells, noiseMode, batch, wFrames, easing, loop } = options;
+  filmFormatOf(output);
+  checkSource(options);
+  const { G, info } = openGenerator(options);
+  try {
+    const keyframes: Keyframes =
+      projectedW === undefined
+        ? { seeds: options.seeds ?? [], space }
+        : { ws: await readLatents(projectedW, G) };
+    const count = "ws" in keyframes ? keyframes.ws.size(0) : keyframes.seeds.length;
+    const sweeps = chosenDirections(options, G);
+    const request: InterpolationOptions = {
+      ...{ keyframes, wFrames, easing, loop, sweeps, noiseMode, batch, grid: cells },
+      numKeyframes: options.numKeyframes ?? shareOf(count, cells),
+      interpolation: options.interpolation ?? (space === "z" ? "spherical" : "linear"),
+      classIndex: projectedW === undefined ? classIndexOf(options, G, info) : 0,
+      ...truncationOf(options),
+    };
+    if (request.numKeyframes === 1 && sweeps.every(({ from, to }) => from === to))
+      throw new UserError(
+        "a film from one keyframe stands still; give more seeds, or --direction NAME=FROM..TO",
+      );
+    await run(G, request, options);
+    if ("ws" in keyframes) keyframes.ws.dispose();
+  } finally {
+    G.dispose();
+  }
+}
+
+async function run(
+  G: Generator,
+  request: InterpolationOptions,
+  { output, grid: cells, fps }: Options,
+): Promise<void> {
+  const frames = frameCount(request);
+  const { width, height } = checkGrid({ ...cells, cell: G.resolution });
+  makeFolderOf(output);
+  const film = openFilm(output, { width, height, frames, fps });
+  const progress = createProgress({ stream: process.stdout, total: frames, unit: "frames" });
+  const stop = watchSignals(() =>
+    process.stderr.write("Stopping: the film gets the frames so far. Once more ends at once.\n"),
+  );
+  let done = 0;
+  try {
+    for (const frame of interpolationFrames(G, request)) {
+      await film.add(frame);
+      progress.update(++done);
+      await nextTurn();
+      if (stop.signal !== undefined) break;
+    }
+    progress.finish();
+    await film.finish();
+  } catch (error) {
+    film.abandon();
+    throw error;
+  } finally {
+    stop.ignore();
+  }
+  const size = `${width} x ${height}, ${done} frames, ${(done / fps).toFixed(1)} s`;
+  process.stdout.write(`${output}: ${size}${done < frames ? ` (stopped; ${frames} were asked for)` : ""}\n`);
+  if (done < frames) process.exitCode = exitCodeOf(stop);
+}
+
+/** Keyframes of each cell when all are shared out. */
+function shareOf(count: number, { columns, rows }: { columns: number; rows: number }): number {
+  const cells = columns * rows;
+  if (count % cells === 0) return count / cells;
+  throw new UserError(
+    `--grid ${columns}x${rows}: ${count} keyframes cannot be shared out evenly among ${cells} films; give a multiple of ${cells}, or --num-keyframes`,
+  );
+}
+
+function checkSource({ seeds: list, projectedW, space, trunc, class: named }: Options): void {
+  if (list === undefined && projectedW === undefined)
+    throw new UserError(
+      "--seeds is missing: say which keyframes, for example --seeds 0-7 (or give --projected-w)",
+    );
+  if (projectedW === undefined) return;
+  const useless = [
+    ["--seeds", list !== undefined],
+    ["--space z", space === "z"],
+    ["--trunc", trunc !== 1],
+    ["--class", named !== undefined],
+  ] as const;
+  for (const [flag, given] of useless)
+    if (given)
+      throw new UserError(`${flag} has no effect on the latents of --projected-w; leave one of them out`);
+}
+
+function makeFolderOf(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+  } catch (error) {
+    throw writeError(file, error);
+  }
+}
