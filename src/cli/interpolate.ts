@@ -1,10 +1,8 @@
 // stylegan interpolate
 
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { writeError } from "../atomicFile.js";
 import { UserError } from "../errors.js";
 import type { Generator } from "../networks/network.js";
 import { filmFormatOf, filmFormats, openFilm } from "../synthesis/film.js";
@@ -38,6 +36,7 @@ import {
   truncCutoffOption,
   truncOption,
 } from "./networkOptions.js";
+import { makeOutputFolder } from "./outputFolder.js";
 import { createProgress } from "./progress.js";
 import { exitCodeOf, watchSignals } from "./signals.js";
 import { grid, integerFrom, numberIn, oneOf, seeds } from "./values.js";
@@ -166,7 +165,7 @@ async function run(
 ): Promise<void> {
   const frames = frameCount(request);
   const { width, height } = checkGrid({ ...cells, cell: G.resolution });
-  makeFolderOf(output);
+  makeOutputFolder(dirname(output), "--output");
   const film = openFilm(output, { width, height, frames, fps });
   const progress = createProgress({ stream: process.stdout, total: frames, unit: "frames" });
   const stop = watchSignals(() =>
@@ -217,12 +216,4 @@ function checkSource({ seeds: list, projectedW, space, trunc, class: named }: Op
   for (const [flag, given] of useless)
     if (given)
       throw new UserError(`${flag} has no effect on the latents of --projected-w; leave one of them out`);
-}
-
-function makeFolderOf(file: string): void {
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-  } catch (error) {
-    throw writeError(file, error);
-  }
 }

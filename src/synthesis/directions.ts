@@ -38,8 +38,8 @@ export interface DirectionStep {
  * below each other [styles, wDim], the unit eigenvectors of AᵀA by falling eigenvalue, AᵀA n = λ n (equations 4 to 6 of
  * the paper). Their sign is chosen: the largest element is positive.
  *
- * Differs from the released code: that leaves the layers to RGB out except for the last; here every affine map counts,
- * since all of them read w.
+ * Differs from the released code, which scales every row of A to length 1 and leaves out the layers to RGB but for the
+ * last: here every affine map counts as it is applied.
  * @param options layers: default all; count: at most wDim of them are there
  * @throws UserError when the network has no styles or the layers are none of its own
  */

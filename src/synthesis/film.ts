@@ -33,6 +33,7 @@ export interface Film {
 /** WebP and GIF are encoded as a whole: so many bytes of raw frames may be in memory. */
 const maxAnimationBytes = 2 ** 30;
 
+/** Of WebP: beyond it files grow and nobody sees a difference. */
 const webpQuality = 90;
 
 /** @throws UserError when the name has none of the endings */
@@ -60,6 +61,28 @@ export function openFilm(file: string, options: FilmOptions): Film {
   return new Animation(file, format, options);
 }
 
+/** Frames of one size below each other [frames * height, width, 3], as an animation that loops forever. */
+export interface AnimationFrames {
+  width: number;
+  /** Of one frame. */
+  height: number;
+  pixels: Uint8Array;
+  /** How long each frame stays. */
+  delaysMs: readonly number[];
+}
+
+export function encodeAnimation(format: "webp" | "gif", frames: AnimationFrames): Promise<Uint8Array> {
+  const { width, height, pixels, delaysMs } = frames;
+  const raw = { width, height: height * delaysMs.length, channels: 3, pageHeight: height } as const;
+  const image = sharp(pixels, { raw, limitInputPixels: false });
+  const animation = { delay: [...delaysMs], loop: 0 };
+  return (
+    format === "webp"
+      ? image.webp({ ...animation, quality: webpQuality, smartSubsample: true })
+      : image.gif(animation)
+  ).toBuffer();
+}
+
 class Animation implements Film {
   readonly #file: string;
   readonly #format: "webp" | "gif";
@@ -82,18 +105,12 @@ class Animation implements Film {
 
   async finish(): Promise<void> {
     const { width, height, fps } = this.#options;
-    const count = this.#frames;
-    const raw = { width, height: height * count, channels: 3, pageHeight: height } as const;
-    const image = sharp(this.#pixels.subarray(0, width * height * 3 * count), {
-      raw,
-      limitInputPixels: false,
-    });
-    const animation = { delay: Array.from({ length: count }, () => Math.round(1000 / fps)), loop: 0 };
-    const bytes = await (this.#format === "webp"
-      ? image.webp({ ...animation, quality: webpQuality, smartSubsample: true })
-      : image.gif(animation)
-    ).toBuffer();
-    await writeFileBeside(this.#file, bytes);
+    const pixels = this.#pixels.subarray(0, width * height * 3 * this.#frames);
+    const delaysMs = Array.from({ length: this.#frames }, () => Math.round(1000 / fps));
+    await writeFileBeside(
+      this.#file,
+      await encodeAnimation(this.#format, { width, height, pixels, delaysMs }),
+    );
   }
 
   abandon(): void {}

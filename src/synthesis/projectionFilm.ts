@@ -1,16 +1,14 @@
 // What a projection looked like on its way: the target on the left, the picture so far on the right.
 
-import sharp from "sharp";
 import { writeFileBeside } from "../atomicFile.js";
 import { avgPool2d, upsampleNearest2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import { type Tensor, tensor } from "../torch/tensor.js";
+import { encodeAnimation } from "./film.js";
 import { type Picture, tile } from "./picture.js";
 import type { Projector } from "./projector.js";
 import { toPictures } from "./render.js";
 
-/** Of WebP: beyond it files grow and nobody sees a difference. */
-const quality = 90;
 const maxFrames = 120;
 const frameMs = 50;
 /** The last frame stays longer, before it begins again. */
@@ -44,14 +42,9 @@ export class ProjectionFilm {
   async write(file: string): Promise<void> {
     const frames = this.#frames;
     const [{ width, height }] = frames as [Picture];
-    const raw = { width, height: height * frames.length, channels: 3, pageHeight: height } as const;
-    const delay = frames.map((_, i) => (i === frames.length - 1 ? lastFrameMs : frameMs));
+    const delaysMs = frames.map((_, i) => (i === frames.length - 1 ? lastFrameMs : frameMs));
     const pixels = Buffer.concat(frames.map((frame) => frame.pixels));
-    const film = sharp(pixels, { raw, limitInputPixels: false });
-    await writeFileBeside(
-      file,
-      await film.webp({ quality, delay, loop: 0, smartSubsample: true }).toBuffer(),
-    );
+    await writeFileBeside(file, await encodeAnimation("webp", { width, height, pixels, delaysMs }));
   }
 
   #frame(projector: Projector): Picture {
