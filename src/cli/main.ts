@@ -10,6 +10,8 @@ import { warnAboutSlowBlas } from "../torch/runtime.js";
 import { addDirections } from "./directions.js";
 import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
+import { addImport } from "./import.js";
+import { addInfo } from "./info.js";
 import { addInterpolate } from "./interpolate.js";
 import { addMetrics } from "./metrics.js";
 import { addProject } from "./project.js";
@@ -34,6 +36,8 @@ async function main(args: readonly string[]): Promise<void> {
   addInterpolate(program);
   addDirections(program);
   addExport(program);
+  addImport(program);
+  addInfo(program);
   addMetrics(program);
   addProject(program);
   for (const command of program.commands) {

@@ -15,18 +15,22 @@ import {
   snapshotShapes,
   stateOf,
 } from "../networks/snapshot.js";
+import { readSafetensors, readSafetensorsHeader } from "../torch/safetensors.js";
 import type { Shape, Tensor } from "../torch/tensor.js";
 import { type ByteSource, FileSource } from "./byteSource.js";
 import { type ForeignSnapshot, UnsupportedNetwork } from "./describe.js";
+import { isMinimalWeights, minimalSnapshot } from "./minimal.js";
 import { isNvidiaSnapshot, nvidiaSnapshot } from "./nvidia.js";
 import { PickleError } from "./pickle.js";
 import { isPortCheckpoint, portSnapshot } from "./port.js";
-import { NoKnownFormat, readTorchFile } from "./torchFile.js";
+import { NoKnownFormat, readTorchFile, type StoredTensor } from "./torchFile.js";
 
 /** A file with networks whose description is known and whose tensors can be read until `close`. */
 export interface OpenSnapshot {
   readonly file: string;
   readonly info: SnapshotInfo;
+  /** Whether it is a snapshot of this program, not a file of another. */
+  readonly isOwn: boolean;
   /** Of all tensors, under `G_ema.`, `G.` and `D.`. */
   readonly shapes: ReadonlyMap<string, Shape>;
   /** What a person should know of a file of another program. */
@@ -36,11 +40,12 @@ export interface OpenSnapshot {
   close(): void;
 }
 
-const knownFiles = "a snapshot of this program, a pickle of NVIDIA's or a checkpoint of the PyTorch port";
+const knownFiles =
+  "a snapshot of this program, a pickle of NVIDIA's, a checkpoint of the PyTorch port or weights of the minimal StyleGAN2";
 
 /**
- * Opens a snapshot of this program, a pickle of NVIDIA's or a checkpoint of the PyTorch port, whichever the file
- * is. Nothing in it is run.
+ * Opens a snapshot of this program, a pickle of NVIDIA's, a checkpoint of the PyTorch port or the minimal
+ * StyleGAN2's weights, whichever the file is. Nothing in it is run.
  * @throws UserError with one line that says what is wrong with the file
  */
 export function openSnapshot(file: string): OpenSnapshot {
@@ -48,15 +53,17 @@ export function openSnapshot(file: string): OpenSnapshot {
     throw new UserError(`${file} is an address: download it first, then give the file`);
   const source = new FileSource(file);
   try {
-    if (isSafetensors(source)) {
+    const weights = isSafetensors(source) ? safetensorsOf(file) : undefined;
+    if (weights && !isMinimalWeights(weights)) {
       source.close();
       return openOwn(file);
     }
-    const foreign = explained(file, () => readForeign(source));
+    const foreign = explained(file, () => (weights ? minimalSnapshot(weights) : readForeign(source)));
     const { info, format, tensors, notes } = foreign;
     return {
       file,
       info: { ...info, origin: { format, file: basename(file) } },
+      isOwn: false,
       shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
       notes,
       read: (networks) => explained(file, () => readTensors(foreign, networks, source.length)),
@@ -75,10 +82,25 @@ function isSafetensors(source: ByteSource): boolean {
   return start.readBigUInt64LE() < 100_000_000n && start[8] === "{".charCodeAt(0);
 }
 
+/** Tensors of a safetensors file that are read when they are asked for. */
+function safetensorsOf(file: string): Map<string, StoredTensor> {
+  const read = (name: string) => {
+    const tensor = readSafetensors(file, (candidate) => candidate === name).tensors.get(name);
+    if (!tensor) throw new UnsupportedNetwork(`it lost ${name} while it was read`);
+    if (tensor.dtype === "float32") return tensor;
+    const converted = tensor.to("float32");
+    tensor.dispose();
+    return converted;
+  };
+  const { shapes } = readSafetensorsHeader(file);
+  return new Map([...shapes].map(([name, shape]) => [name, { shape, read: () => read(name) }]));
+}
+
 function openOwn(file: string): OpenSnapshot {
   return {
     file,
     info: readSnapshotInfo(file),
+    isOwn: true,
     shapes: snapshotShapes(file),
     notes: [],
     read: (networks) => readSnapshotTensors(file, networks),
@@ -117,6 +139,7 @@ function readForeign(source: ByteSource): ForeignSnapshot {
   const root = readTorchFile(source);
   if (isNvidiaSnapshot(root)) return nvidiaSnapshot(root);
   if (isPortCheckpoint(root)) return portSnapshot(root);
+  if (isMinimalWeights(root)) return minimalSnapshot(root);
   throw new UnsupportedNetwork("it holds no networks of a kind that is known here");
 }
 

@@ -3,6 +3,7 @@
 // names and with dimensions of size 1 around it; it clamps no activations.
 
 import { firFilter } from "../layers/resample.js";
+import { MappingNetwork } from "../networks/mapping.js";
 import type { StyleGan2Config } from "../networks/stylegan2.js";
 import {
   channelRule,
@@ -16,7 +17,7 @@ import {
   UnsupportedNetwork,
   valuesOf,
 } from "./describe.js";
-import { meanW } from "./meanW.js";
+import { meanW, meanWSamples } from "./meanW.js";
 import { printable } from "./pickle.js";
 import type { StoredTensor } from "./torchFile.js";
 
@@ -48,7 +49,7 @@ export function portSnapshot(root: unknown): ForeignSnapshot {
   for (const [prefix, state] of generators) {
     const entries = generatorEntries(state, config);
     // The port's trainer saves no mean of w and its tools compute one when they truncate.
-    const wAvg = latentAvg ? reshaped(latentAvg, [config.wDim]) : meanW(entries, config);
+    const wAvg = latentAvg ? reshaped(latentAvg, [config.wDim]) : meanW(entries, mappingOf(config));
     add(prefix, [...entries, ["mapping.w_avg", wAvg]]);
   }
   if (root.has("d")) add("D", discriminatorEntries(stateDictionary(root.get("d"), "d"), config));
@@ -56,8 +57,19 @@ export function portSnapshot(root: unknown): ForeignSnapshot {
     info: { description: { architecture: "stylegan2", config }, curNimg: null, classNames: [] },
     format,
     tensors,
-    notes: latentAvg ? [] : ["the file has no latent_avg: the mean of w was computed from 4096 latents"],
+    notes: latentAvg
+      ? []
+      : [`the file has no latent_avg: the mean of w was computed from ${meanWSamples} latents`],
   };
+}
+
+function mappingOf({
+  zDim,
+  wDim,
+  mappingLayers: layers,
+  mappingLrMultiplier: lrMultiplier,
+}: StyleGan2Config) {
+  return { create: () => new MappingNetwork({ zDim, cDim: 0, wDim, layers, lrMultiplier }), zDim, wDim };
 }
 
 function configOf(state: Tensors): StyleGan2Config {

@@ -36,7 +36,14 @@ export interface Snapshot extends SnapshotInfo {
   tensors: Map<string, Tensor>;
 }
 
-export type NetworkPrefix = "G" | "D" | "G_ema";
+const prefixes = ["G_ema", "G", "D"] as const;
+export type NetworkPrefix = (typeof prefixes)[number];
+
+/** The networks of which there are tensors among these full names. */
+export function networkPrefixes(tensors: ReadonlyMap<string, unknown>): NetworkPrefix[] {
+  const names = [...tensors.keys()];
+  return prefixes.filter((prefix) => names.some((name) => name.startsWith(`${prefix}.`)));
+}
 
 /** The tensors of several networks in one dictionary, each under its prefix. They stay the networks' own. */
 export function prefixedState(
@@ -78,7 +85,7 @@ export function writeSnapshot(
 /** All of a snapshot. @throws UserError when the file is no snapshot of this program or is damaged */
 export function readSnapshot(file: string): Snapshot {
   const info = readSnapshotInfo(file);
-  return { ...info, tensors: readSnapshotTensors(file, ["G_ema", "G", "D"]) };
+  return { ...info, tensors: readSnapshotTensors(file, prefixes) };
 }
 
 /** The tensors of some of the networks by full name; owned by the caller. @throws UserError when the file is damaged */
@@ -132,6 +139,25 @@ export function loadInto(network: Module, state: ReadonlyMap<string, Tensor>, fi
       `${file} does not fit the network: ${error instanceof Error ? error.message : error}`,
     );
   }
+}
+
+/** @throws UserError that names the file and the first entry that does not fit `network` */
+export function checkShapes(
+  network: Module,
+  prefix: NetworkPrefix,
+  shapes: ReadonlyMap<string, Shape>,
+  file: string,
+): void {
+  const own = network.stateDict(`${prefix}.`);
+  const names = [...shapes.keys()].filter((name) => name.startsWith(`${prefix}.`));
+  const wrong = [...new Set([...own.keys(), ...names])].find(
+    (name) => String(own.get(name)?.shape) !== String(shapes.get(name)),
+  );
+  if (wrong === undefined) return;
+  const shown = (shape: Shape | undefined) => (shape ? `shape [${shape}]` : "none");
+  throw new UserError(
+    `${file} does not fit the network: entry ${wrong} has ${shown(shapes.get(wrong))}, expected ${shown(own.get(wrong)?.shape)}`,
+  );
 }
 
 export function disposeAll(tensors: ReadonlyMap<string, Tensor>): void {

@@ -143,7 +143,7 @@ class EqualizedConv extends Module {
 }
 
 /** z, normalized to length 1, through linear layers with leaky ReLU. */
-class MinimalMapping extends Module {
+export class MinimalMapping extends Module {
   /** Differs from the source, which keeps no mean of w and cannot truncate. */
   readonly wAvg: Tensor; // [latentDim]
   readonly #layers: readonly EqualizedLinear[];

@@ -5,7 +5,8 @@ import { loadGenerator, openSnapshot } from "../../src/interop/openSnapshot.js";
 import type { Discriminator } from "../../src/networks/network.js";
 import { createDiscriminator, createGenerator } from "../../src/networks/registry.js";
 import { disposeAll, type NetworkPrefix, stateOf } from "../../src/networks/snapshot.js";
-import { latentsOfSeeds } from "../../src/synthesis/latents.js";
+import type { MinimalDiscriminator, MinimalGenerator } from "../../src/networks/stylegan2Minimal.js";
+import { latentsOfSeed, latentsOfSeeds } from "../../src/synthesis/latents.js";
 import { renderLatents } from "../../src/synthesis/render.js";
 import { noGrad } from "../../src/torch/autograd.js";
 import { setThreads } from "../../src/torch/runtime.js";
@@ -111,6 +112,34 @@ describe("the PyTorch port's checkpoint", () => {
   it("judges the same", () => {
     const D = loadNetwork(file, "D") as Discriminator;
     noGrad(() => expectClose(D.forward(expected("img_const"), null), expected("logits")));
+    D.dispose();
+  });
+});
+
+describe("the minimal StyleGAN2's weights", () => {
+  const file = fixturePath("labml-minimal.weights.safetensors");
+  const expected = fixtureTensors("labml-minimal.expected.safetensors");
+
+  it("render, with the noise given, and judge the same; the mean of w and the noise are filled in", () => {
+    const G = loadNetwork(file, "G_ema") as MinimalGenerator;
+    const D = loadNetwork(file, "D") as MinimalDiscriminator;
+    noGrad(() => {
+      const noise = ["0.1", "1.0", "1.1", "2.0", "2.1", "3.0", "3.1"].map((key) => expected(`noise.${key}`));
+      const ws = G.map(expected("z"), null);
+      expectClose(ws.select(1, 0), expected("w"));
+      expectClose(G.render(ws, noise), expected("img"));
+      expectClose(D.judge(expected("img")), expected("logits_fake"));
+      const mean = G.map(expected("z").narrow(0, 0, 1), null, { truncationPsi: 0 }).select(1, 0);
+      const samples = G.map(latentsOfSeed(7, 2000, G.zDim), null).select(1, 0);
+      const spread = samples.sub(mean).square().mean().item();
+      const around = samples
+        .sub(samples.mean([0]))
+        .square()
+        .mean()
+        .item();
+      expect(spread / around).toBeLessThan(1.01);
+    });
+    G.dispose();
     D.dispose();
   });
 });
