@@ -1,5 +1,5 @@
 /** Builds the pages of web/ to dist/web. */
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { SetupError, say } from "./setup/console.mjs";
 import { run } from "./setup/run.mjs";
@@ -40,19 +40,15 @@ export function pagesExist(root) {
 export async function buildWeb(root) {
   const key = webKey(root); // before building: a source saved meanwhile counts as changed
   updateStamp(root, { web: undefined });
-  if (pages(root).length === 0) {
-    rmSync(path.join(root, "dist", "web"), { recursive: true, force: true });
-  } else {
-    say("building the web pages …");
-    const vite = path.join(root, "node_modules", "vite", "bin", "vite.js");
-    const { code, output } = await run(process.execPath, [vite, "build", "--config", "web/vite.config.ts"], {
-      cwd: root,
-    });
-    if (code !== 0)
-      throw new SetupError(
-        "the web pages do not build; the messages are above. Mend them and run: npm run setup",
-        { output },
-      );
-  }
+  say("building the web pages …");
+  const vite = path.join(root, "node_modules", "vite", "bin", "vite.js");
+  const { code, output } = await run(process.execPath, [vite, "build", "--config", "web/vite.config.ts"], {
+    cwd: root,
+  });
+  if (code !== 0)
+    throw new SetupError(
+      "the web pages do not build; the messages are above. Mend them and run: npm run setup",
+      { output },
+    );
   updateStamp(root, { web: key });
 }

@@ -6,12 +6,13 @@ import { type Command, Option } from "commander";
 import { exportOnnx } from "../interop/onnx/export.js";
 import { writeOnnx } from "../interop/onnx/files.js";
 import { type Precision, precisions } from "../interop/onnx/graph.js";
+import { writePage } from "../interop/onnx/page.js";
 import { packageRoot } from "../packageRoot.js";
 import { networkOption, openGenerator } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
 import { oneOf } from "./values.js";
 
-const formats = ["onnx"] as const;
+const formats = ["onnx", "web"] as const;
 
 interface ExportOptions {
   network: string;
@@ -28,14 +29,19 @@ onnx writes three files:
   model.json      sizes and names of classes, for a program that runs them.
 For a style mix, take the ws of some layers from another sample.
 
-Example:
+web writes a page that explores the generator in the visitor's browser (WebGPU or WebAssembly). Put the folder on any
+static host; to try it:
+  python3 -m http.server --directory site
+
+Examples:
   stylegan export --network runs/00000-emoji-smileys-stylegan2-small-32 --format onnx model
+  stylegan export --network runs/00000-emoji-smileys-stylegan2-small-32 --format web site
 `;
 
 export function addExport(program: Command): void {
   program
     .command("export")
-    .summary("write a generator as ONNX, for other programs")
+    .summary("write a generator as ONNX, or as a web page")
     .description("Writes a generator in a form that runs without this program, to a folder.")
     .argument("<folder>", "where the files go")
     .addOption(networkOption())
@@ -51,14 +57,18 @@ export function addExport(program: Command): void {
     .action(run);
 }
 
-function run(folder: string, { network, precision }: ExportOptions): void {
+function run(folder: string, { network, format, precision }: ExportOptions): void {
   const { G, info } = openGenerator({ network, device: "cpu" });
   const { description, classNames } = info;
   const models = exportOnnx(G, { description, classNames, precision, version: versionOfProgram() });
   G.dispose();
   makeOutputFolder(folder, "folder");
-  const names = writeOnnx(folder, models);
-  process.stdout.write(`${names.join(", ")} in ${folder}\n`);
+  if (format === "onnx") {
+    process.stdout.write(`${writeOnnx(folder, models).join(", ")} in ${folder}\n`);
+  } else {
+    const megabytes = writePage(folder, models) / 1e6;
+    process.stdout.write(`${join(folder, "index.html")} and what it needs, ${megabytes.toFixed(0)} MB\n`);
+  }
 }
 
 function versionOfProgram(): string {

@@ -80,16 +80,31 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** A plain file server for `folder`: no header but the type, as any static host has it. */
-export function serveFolder(folder: string): Promise<string> {
+/**
+ * A plain file server for `folder`: no header but type and length, as any static host has it.
+ * @param broken what comes instead of a file, for paths that it has an answer for
+ */
+export function serveFolder(
+  folder: string,
+  broken: (path: string) => { status: number; body: string } | undefined = () => undefined,
+): Promise<string> {
   return listen((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
+    const instead = broken(path);
+    if (instead) {
+      response.writeHead(instead.status).end(instead.body);
+      return;
+    }
     const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
-    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (!stats?.isFile()) {
       response.writeHead(404).end();
       return;
     }
-    response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" });
+    response.writeHead(200, {
+      "content-type": types[extname(file)] ?? "application/octet-stream",
+      "content-length": stats.size,
+    });
     createReadStream(file).pipe(response);
   });
 }

@@ -3,6 +3,7 @@
 import type { Generator } from "../../networks/network.js";
 import { type Growth, isProgressive, layersInUse } from "../../networks/progressive.js";
 import type { NetworkDescription } from "../../networks/registry.js";
+import type { OnnxDescription } from "../../protocol.js";
 import { scope } from "../../torch/scope.js";
 import { Graph, type Precision } from "./graph.js";
 import { Part } from "./part.js";
@@ -20,27 +21,6 @@ export interface OnnxOptions {
   precision: Precision;
   /** Of this program, for the file. */
   version: string;
-}
-
-/** What a program that runs the models has to know; also in the models' metadata, under `stylegan`. */
-export interface OnnxDescription {
-  architecture: NetworkDescription["architecture"];
-  zDim: number;
-  wDim: number;
-  /** Number of classes; 0: the mapping model has no input `c`. */
-  cDim: number;
-  classNames: readonly string[];
-  /** Number of w vectors that one picture takes. */
-  numWs: number;
-  /** How many of them have an effect: fewer than `numWs` in a network that is still growing. */
-  numWsInUse: number;
-  /** Side of the pictures. */
-  resolution: number;
-  /** Whether the mapping model has the input `truncation_psi`. */
-  truncation: boolean;
-  /** Whether the synthesis model has the input `noise`. */
-  noise: boolean;
-  precision: Precision;
 }
 
 export interface OnnxModels {

@@ -2,16 +2,8 @@
 
 import { join } from "node:path";
 import { writeFileAtomically } from "../../atomicFile.js";
-import type { OnnxDescription, OnnxModels } from "./export.js";
-
-/** What model.json holds: the models' description, and their files beside it. */
-export interface ModelFile extends OnnxDescription {
-  format: typeof modelFormat;
-  mapping: string;
-  synthesis: string;
-}
-
-const modelFormat = "stylegan.ts onnx 1";
+import { type ModelFile, modelFormat } from "../../protocol.js";
+import type { OnnxModels } from "./export.js";
 
 /**
  * Writes mapping.onnx, synthesis.onnx and, last, model.json, which describes them.
