@@ -5,13 +5,14 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadGenerator } from "../../src/interop/openSnapshot.js";
 import type { Generator, NoiseMode, TruncationOptions } from "../../src/networks/network.js";
 import {
   createDiscriminator,
   createGenerator,
   type NetworkDescription,
 } from "../../src/networks/registry.js";
-import { loadGenerator, writeSnapshot } from "../../src/networks/snapshot.js";
+import { writeSnapshot } from "../../src/networks/snapshot.js";
 import { classRows, latentsOfSeeds } from "../../src/synthesis/latents.js";
 import { toPictures } from "../../src/synthesis/render.js";
 import { noGrad } from "../../src/torch/autograd.js";
