@@ -1,4 +1,4 @@
-/** Compiles src/ and bench/ to dist/. */
+/** Compiles src/, bench/ and examples/ to dist/. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { SetupError, say } from "./setup/console.mjs";
@@ -7,7 +7,7 @@ import { filesUnder, hashOfFiles, updateStamp } from "./setup/stamp.mjs";
 
 /** @param {string} root */
 const sourceFiles = (root) =>
-  ["src", "bench"]
+  ["src", "bench", "examples"]
     .flatMap((folder) => filesUnder(path.join(root, folder)))
     .filter((file) => file.endsWith(".ts"));
 
@@ -43,7 +43,7 @@ export async function buildTypeScript(root) {
   updateStamp(root, { typescript: undefined });
   // tsc neither removes the output of a source that is gone nor restores an output that it believes to have written.
   const wanted = new Set(sourceFiles(root).map((file) => outputOf(root, file)));
-  const folders = ["src", "bench"].map((folder) => path.join(root, "dist", folder));
+  const folders = ["src", "bench", "examples"].map((folder) => path.join(root, "dist", folder));
   const present = folders.flatMap(filesUnder).filter((file) => file.endsWith(".js"));
   if (!outputsExist(root) || present.some((file) => !wanted.has(file))) {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });

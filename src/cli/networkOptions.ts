@@ -2,11 +2,10 @@
 
 import { type Command, Option } from "commander";
 import { UserError } from "../errors.js";
-import { loadGenerator } from "../interop/openSnapshot.js";
+import { type LoadedNetwork, loadNetwork } from "../loadNetwork.js";
 import type { Generator, NoiseMode, TruncationOptions } from "../networks/network.js";
 import type { SnapshotInfo } from "../networks/snapshot.js";
 import { checkDevice, setThreads } from "../torch/runtime.js";
-import { latestSnapshot } from "../training/runDirectory.js";
 import { integerFrom, numberIn, oneOf } from "./values.js";
 
 const devices = ["cpu", "cuda"] as const;
@@ -52,14 +51,9 @@ export function networkOption(): Option {
  * The generator that `--network` names, on the device that the options say; owned by the caller.
  * @throws UserError when it cannot be opened
  */
-export function openGenerator(options: NetworkOptions): { G: Generator; info: SnapshotInfo; file: string } {
+export function openGenerator(options: NetworkOptions): LoadedNetwork {
   useDevice(options);
-  const file = latestSnapshot(options.network);
-  const { G, info } = loadGenerator(file);
-  G.to(options.device);
-  // Nothing here trains: operators need not record a graph.
-  G.setRequiresGrad(false);
-  return { G, info, file };
+  return loadNetwork(options.network, { device: options.device });
 }
 
 // ---- what its pictures look like ----

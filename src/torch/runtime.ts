@@ -5,8 +5,13 @@ import { availableParallelism } from "node:os";
 import { UserError } from "../errors.js";
 import { native } from "./native.js";
 
-/** Sets the number of threads an operator may use; all cores by default (libtorch itself starts with one). */
-export function setThreads(count: number = availableParallelism()): void {
+/**
+ * Sets the number of threads an operator may use. Default: `OMP_NUM_THREADS` if it is set, as libtorch itself reads it,
+ * else all cores.
+ */
+export function setThreads(
+  count: number = Number(process.env.OMP_NUM_THREADS) || availableParallelism(),
+): void {
   native.setThreads(count);
 }
 
