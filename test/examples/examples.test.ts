@@ -35,7 +35,7 @@ beforeAll(() => {
   expect(printed).toMatch(/40 images shown; pictures and networks are in runs/);
   const [run = ""] = readdirSync(join(folder, "runs"));
   network = join("runs", run);
-});
+}, 120_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("examples", () => {
