@@ -5,10 +5,13 @@ import { basename, dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
+import { type OpenSnapshot, openSnapshot } from "../interop/openSnapshot.js";
 import { adversarialLosses } from "../losses/adversarial.js";
 import { metricNames } from "../metrics/names.js";
+import { createDiscriminator } from "../networks/registry.js";
+import { networkPrefixes } from "../networks/snapshot.js";
 import { threads, torchVersion } from "../torch/runtime.js";
-import { checkSnapshotFits, readSettingChanges } from "../training/checkpoint.js";
+import { readSettingChanges } from "../training/checkpoint.js";
 import {
   type DatasetFacts,
   resolveConfig,
@@ -41,6 +44,7 @@ interface TrainOptions extends TrainingOverrides, DeviceOptions {
   dryRun?: boolean;
   /** true: at the usual port. */
   serve?: true | number;
+  freezeD?: number;
 }
 
 const example = `
@@ -48,6 +52,7 @@ Examples:
   stylegan train --data emoji:smileys --cfg stylegan2-small --resolution 32 --mirror
   stylegan train --data ~/pictures --resolution 64 --kimg 500
   stylegan train --data ~/pictures --cfg progan --loss hinge --penalty wgan-gp --growth-kimg 50
+  stylegan train --resume ffhq.pkl --data ~/pictures --freeze-d 10
   stylegan train --resume runs/00000-emoji-smileys-stylegan2-small-32 --serve
 
 Configurations (--cfg):
@@ -149,7 +154,17 @@ export function addTrain(program: Command): void {
         listOf(metricNames),
       ),
     )
-    .option("--resume <path>", "a run's folder: go on exactly; a snapshot file: start from its networks")
+    .option(
+      "--resume <path>",
+      "a run's folder: go on exactly; a snapshot or a file of another program (see import): start from its networks",
+    )
+    .addOption(
+      integer(
+        "--freeze-d <n>",
+        "with --resume and a file: keep the discriminator's first n layers as they are",
+        0,
+      ),
+    )
     .addOption(number("--lr <x>", "learning rate of both networks", { min: 0, aboveMin: true }))
     .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …", 1))
     .addOption(integer("--channel-max <n>", "… but at most n", 1))
@@ -205,12 +220,58 @@ async function openPage(options: TrainOptions, isResume: boolean): Promise<Train
 }
 
 async function startRun(options: TrainOptions, page: TrainingPage | undefined): Promise<void> {
-  if (options.resume !== undefined) checkSnapshotPath(options.resume);
+  const { resume, freezeD } = options;
+  if (resume === undefined) {
+    if (freezeD !== undefined)
+      throw new UserError(
+        "--freeze-d keeps layers of a trained network as they are; give --resume and a file",
+      );
+    await startFrom(undefined, options, page);
+    return;
+  }
+  checkSnapshotPath(resume);
+  const snapshot = openSnapshot(resume);
+  try {
+    checkTransfer(snapshot, freezeD);
+    await startFrom(snapshot, options, page);
+  } finally {
+    snapshot.close();
+  }
+}
+
+/** @throws UserError when no training can start from the file, or it has fewer layers to freeze */
+function checkTransfer({ file, info, shapes }: OpenSnapshot, freezeD = 0): void {
+  const prefixes = networkPrefixes(shapes);
+  if (!prefixes.includes("D") || !prefixes.includes("G_ema"))
+    throw new UserError(
+      `--resume ${file}: it has ${prefixes.join(", ")} alone; a training needs a generator and its discriminator`,
+    );
+  if (freezeD === 0) return;
+  const D = createDiscriminator(info.description);
+  const { length } = D.layersFromImage();
+  D.dispose();
+  if (length === 0)
+    throw new UserError(
+      `--freeze-d: the discriminator of ${info.description.architecture} grows, its first layers change; leave it out`,
+    );
+  if (freezeD > length)
+    throw new UserError(
+      `--freeze-d ${freezeD}: the discriminator has ${length} layers before 4 px; give at most ${length}`,
+    );
+}
+
+async function startFrom(
+  snapshot: OpenSnapshot | undefined,
+  options: TrainOptions,
+  page: TrainingPage | undefined,
+): Promise<void> {
   if (options.data === undefined)
     throw new UserError("--data is missing: give a folder, a zip or emoji, for example --data emoji:smileys");
   presetNamed(options.cfg);
   const conditional = options.cond ?? false;
-  const dataset = await open({ ...dataRequest(options), conditional }, page);
+  const resolution = options.resolution ?? snapshot?.info.description.config.resolution;
+  const request = { ...dataRequest(options), ...(resolution === undefined ? {} : { resolution }) };
+  const dataset = await open({ ...request, conditional }, page);
   try {
     const facts: DatasetFacts = {
       resolution: dataset.resolution,
@@ -222,17 +283,24 @@ async function startRun(options: TrainOptions, page: TrainingPage | undefined): 
       fingerprint: dataset.fingerprint,
       classNames: [...dataset.classNames],
     };
-    const config = resolveConfig(options.cfg, facts, overridesOf(options));
+    const transfer = snapshot && {
+      from: snapshot.file,
+      description: snapshot.info.description,
+      freezeD: options.freezeD ?? 0,
+    };
+    const config = resolveConfig(options.cfg, facts, {
+      ...overridesOf(options),
+      ...(transfer ? { transfer } : {}),
+    });
     checkBatch(dataset, config.growth ? largestBatch(config.growth) : config.batch);
     if (options.dryRun) {
       printDryRun(config, dataset, options.device);
       return;
     }
-    if (options.resume !== undefined) checkSnapshotFits(options.resume, config);
     const run = RunDirectory.create(options.outdir, `${dataset.name}-${config.cfg}-${dataset.resolution}`);
     run.writeOptions(config);
     page?.show({ state: "run", run: basename(run.path) });
-    const resume = options.resume === undefined ? {} : { resume: { snapshot: options.resume } };
+    const resume = snapshot ? { resume: { snapshot } } : {};
     await runTraining({ config, dataset, run, device: options.device, ...resume });
   } finally {
     dataset.close();
@@ -340,6 +408,7 @@ function overridesOf(options: TrainOptions): TrainingOverrides {
     threads,
     dryRun,
     serve,
+    freezeD,
     ...overrides
   } = options;
   return overrides;
@@ -393,7 +462,8 @@ function checkBatch(dataset: Dataset, batch: number): void {
 }
 
 function checkSnapshotPath(path: string): void {
-  if (!existsSync(path)) throw new UserError(`--resume ${path}: no such file or folder`);
+  const isAddress = path.includes("://"); // opening it says more
+  if (!isAddress && !existsSync(path)) throw new UserError(`--resume ${path}: no such file or folder`);
   if (path.endsWith("training-state.safetensors"))
     throw new UserError(
       "--resume takes a run's folder (exact) or a network-snapshot file, not the state file itself",

@@ -12,11 +12,12 @@ import {
   readSnapshotInfo,
   readSnapshotTensors,
   type SnapshotInfo,
+  type SnapshotSource,
   snapshotShapes,
   stateOf,
 } from "../networks/snapshot.js";
 import { readSafetensors, readSafetensorsHeader } from "../torch/safetensors.js";
-import type { Shape, Tensor } from "../torch/tensor.js";
+import type { Tensor } from "../torch/tensor.js";
 import { type ByteSource, FileSource } from "./byteSource.js";
 import { type ForeignSnapshot, UnsupportedNetwork } from "./describe.js";
 import { isMinimalWeights, minimalSnapshot } from "./minimal.js";
@@ -26,17 +27,11 @@ import { isPortCheckpoint, portSnapshot } from "./port.js";
 import { NoKnownFormat, readTorchFile, type StoredTensor } from "./torchFile.js";
 
 /** A file with networks whose description is known and whose tensors can be read until `close`. */
-export interface OpenSnapshot {
-  readonly file: string;
-  readonly info: SnapshotInfo;
+export interface OpenSnapshot extends SnapshotSource {
   /** Whether it is a snapshot of this program, not a file of another. */
   readonly isOwn: boolean;
-  /** Of all tensors, under `G_ema.`, `G.` and `D.`. */
-  readonly shapes: ReadonlyMap<string, Shape>;
   /** What a person should know of a file of another program. */
   readonly notes: readonly string[];
-  /** The tensors of some of the networks, by full name; owned by the caller. */
-  read(networks: readonly NetworkPrefix[]): Map<string, Tensor>;
   close(): void;
 }
 

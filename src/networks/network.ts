@@ -55,6 +55,12 @@ export interface DiscriminatorOptions {
 }
 
 export interface Discriminator extends Module {
+  /**
+   * The layers that can be frozen in a transfer, from the image side on; none where the layers at the image change
+   * while the network grows.
+   */
+  layersFromImage(): readonly Module[];
+
   /** Images [N, 3, resolution, resolution] and classes [N, cDim] (or null) to logits [N, 1]. */
   forward(images: Tensor, c: Tensor | null, options?: DiscriminatorOptions): Tensor;
 }

@@ -255,6 +255,11 @@ export class GrowingDiscriminator extends ProgressiveModule implements Progressi
   }
 
   /** Images [N, 3, 2^level, 2^level] to logits [N, 1]. */
+  /** None: the layer at the image is another one at each resolution. */
+  layersFromImage(): Module[] {
+    return [];
+  }
+
   forward(images: Tensor, c: Tensor | null, { batches = 1 }: DiscriminatorOptions = {}): Tensor {
     const { level, alpha } = this.growth;
     checkShape("images", images, [null, imageChannels, 2 ** level, 2 ** level]);

@@ -37,6 +37,16 @@ export interface Snapshot extends SnapshotInfo {
 }
 
 const prefixes = ["G_ema", "G", "D"] as const;
+/** Networks in a file, whichever program wrote it. */
+export interface SnapshotSource {
+  readonly file: string;
+  readonly info: SnapshotInfo;
+  /** Of all tensors, under `G_ema.`, `G.` and `D.`. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** The tensors of some of the networks, by full name; owned by the caller. */
+  read(networks: readonly NetworkPrefix[]): Map<string, Tensor>;
+}
+
 export type NetworkPrefix = (typeof prefixes)[number];
 
 /** The networks of which there are tensors among these full names. */

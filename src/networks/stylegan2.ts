@@ -349,6 +349,12 @@ class DiscriminatorBlock extends Module {
     }
   }
 
+  /** Its layers from the image side on. */
+  layersFromImage(): Module[] {
+    const layers = [this.#fromRgb, this.#conv0, this.#conv1, this.#skip];
+    return layers.filter((layer) => layer !== undefined);
+  }
+
   /** Features (or, in the first block, images) [N, C, H, W] to [N, C', H / 2, W / 2]. */
   forward(input: Tensor): Tensor {
     return scope(() => {
@@ -415,6 +421,10 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
       const mapping = new MappingNetwork({ zDim: 0, cDim, wDim: cmapDim, layers, lrMultiplier });
       this.#mapping = this.child("mapping", mapping);
     }
+  }
+
+  layersFromImage(): Module[] {
+    return this.#blocks.flatMap((block) => block.layersFromImage());
   }
 
   forward(images: Tensor, c: Tensor | null, { batches = 1 }: DiscriminatorOptions = {}): Tensor {

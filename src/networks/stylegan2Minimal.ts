@@ -428,6 +428,11 @@ class DiscriminatorBlock extends Module {
     this.#downSample = this.child("down_sample", new DownSample());
   }
 
+  /** Its layers from the image side on. */
+  layersFromImage(): Module[] {
+    return [this.#conv0, this.#conv1, this.#residual];
+  }
+
   /** [N, C, H, W] to [N, C', H / 2, W / 2]. */
   forward(x: Tensor): Tensor {
     return scope(() => {
@@ -460,6 +465,10 @@ export class MinimalDiscriminator extends Module implements Discriminator {
       );
     this.#conv = this.child("conv", new EqualizedConv(last, last, { kernelSize: 3 }));
     this.#final = this.child("final", new EqualizedLinear(2 * 2 * last, 1));
+  }
+
+  layersFromImage(): Module[] {
+    return [this.#fromRgb, ...this.#blocks.flatMap((block) => block.layersFromImage())];
   }
 
   forward(images: Tensor, c: Tensor | null, { batches = 1 }: DiscriminatorOptions = {}): Tensor {

@@ -2,13 +2,12 @@
 
 import { z } from "zod";
 import { UserError } from "../errors.js";
-import { optionsWithoutWeights } from "../networks/registry.js";
 import {
   disposeAll,
   loadInto,
   prefixedState,
-  readSnapshot,
   readSnapshotInfo,
+  type SnapshotSource,
   stateOf,
 } from "../networks/snapshot.js";
 import { histogramSchema, type SettingChange, settingChangeSchema } from "../protocol.js";
@@ -18,7 +17,6 @@ import { randomState, setRandomState } from "../torch/random.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
 import { scope } from "../torch/scope.js";
 import { type Tensor, tensorFromBytes } from "../torch/tensor.js";
-import type { TrainingConfig } from "./config.js";
 import type { Trainer } from "./trainer.js";
 
 const format = "stylegan.ts training state 2";
@@ -134,25 +132,18 @@ export function readSettingChanges(file: string): SettingChange[] {
   return parseMetadata(file, readSafetensorsHeader(file).metadata).progress.changes;
 }
 
-/** @throws UserError when the snapshot is damaged or of another configuration, naming the first difference */
-export function checkSnapshotFits(file: string, { network }: TrainingConfig): void {
-  const { architecture, config } = readSnapshotInfo(file).description;
-  const wanted: Record<string, unknown> = { architecture: network.architecture, ...network.config };
-  for (const [name, value] of Object.entries({ architecture, ...config })) {
-    if (!optionsWithoutWeights.includes(name) && wanted[name] !== value)
-      throw new UserError(
-        `--resume ${file}: the snapshot has ${name} ${value}, this run ${wanted[name]}; give the options that the snapshot was trained with`,
-      );
-  }
-}
-
-/** Starts `trainer` from the networks of a snapshot that fits, with everything else fresh. */
-export function startFromSnapshot(file: string, trainer: Trainer): void {
-  const { tensors } = readSnapshot(file);
+/**
+ * Starts `trainer` from the networks of a snapshot, with everything else fresh: the moving average of the generator
+ * becomes both generators, as published for transfer learning.
+ */
+export function startFromSnapshot(snapshot: SnapshotSource, trainer: Trainer): void {
+  const { file } = snapshot;
+  const tensors = snapshot.read(["G_ema", "D"]);
   try {
-    loadInto(trainer.G, stateOf(tensors, "G"), file);
+    const gEma = stateOf(tensors, "G_ema");
+    loadInto(trainer.G, gEma, file);
     loadInto(trainer.D, stateOf(tensors, "D"), file);
-    loadInto(trainer.gEma, stateOf(tensors, "G_ema"), file);
+    loadInto(trainer.gEma, gEma, file);
   } finally {
     disposeAll(tensors);
   }

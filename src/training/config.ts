@@ -5,7 +5,11 @@ import { UserError } from "../errors.js";
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
 import { type MetricName, metricNames } from "../metrics/names.js";
-import { type NetworkDescription, networkDescriptionSchema } from "../networks/registry.js";
+import {
+  type NetworkDescription,
+  networkDescriptionSchema,
+  optionsWithoutWeights,
+} from "../networks/registry.js";
 import { gridSize } from "./grids.js";
 import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
 import { type GrowthSchedule, growthScheduleSchema, valueAt } from "./schedule.js";
@@ -79,6 +83,15 @@ export const trainingConfigSchema = z.strictObject({
   grid: z.strictObject({ columns: z.number().int().positive(), rows: z.number().int().positive() }),
   /** Measured at every snapshot. */
   metrics: z.array(z.enum(metricNames)),
+  /** Which networks the run started from; null: fresh ones. */
+  transfer: z
+    .strictObject({
+      from: z.string(),
+      /** Layers of the discriminator that are not trained, counted from the image side. */
+      freezeD: z.number().int().nonnegative(),
+    })
+    .nullable()
+    .default(null),
 });
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
@@ -109,6 +122,18 @@ export interface TrainingOverrides extends LossOptions {
   growthKimg?: number;
   seed?: number;
   metrics?: readonly MetricName[];
+  transfer?: Transfer;
+}
+
+/** What a run starts from instead of fresh networks. */
+export interface Transfer {
+  from: string;
+  description: NetworkDescription;
+  /**
+   * Layers of the discriminator to freeze, counted from the image side.
+   * Mo et al., "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs" (2020).
+   */
+  freezeD: number;
 }
 
 /** What the data set decides. */
@@ -133,7 +158,7 @@ export function resolveConfig(
   overrides: TrainingOverrides = {},
 ): TrainingConfig {
   const preset = presetNamed(cfg).values(facts.resolution, overrides.batch);
-  const { loss, penalty: _, metrics: __, ...numbers } = overrides;
+  const { loss, penalty: _, metrics: __, transfer, ...numbers } = overrides;
   const { latentDim } = overrides;
   const latents = latentDim === undefined ? {} : { zDim: latentDim, wDim: latentDim };
   const values: PresetValues = { ...preset, ...withoutUndefined(numbers), ...latents };
@@ -142,10 +167,11 @@ export function resolveConfig(
   const growth = growthOf(values, overrides);
   const { beta1, beta2, eps } = commonDefaults.adam;
   const { plDecay: decay, plBatchShrink: batchShrink } = commonDefaults;
+  const described = describeNetwork(values, growth, facts);
   const config: TrainingConfig = {
     cfg,
     data,
-    network: describeNetwork(values, growth, facts),
+    network: transfer ? transferred(described, { cfg, transfer, facts, overrides }) : described,
     seed: overrides.seed ?? commonDefaults.seed,
     batch: growth ? valueAt(growth.batch, resolution) : values.batch,
     kimg: values.kimg,
@@ -160,12 +186,14 @@ export function resolveConfig(
       ...{ gLr: values.lr, dLr: values.lr, beta1, beta2, eps },
       maxGradientNorm: values.maxGradientNorm,
     },
-    ema: { kimg: values.emaKimg, rampup: values.emaRampup },
+    // ADA: no ramp-up where the moving average starts from a trained network.
+    ema: { kimg: values.emaKimg, rampup: transfer ? null : values.emaRampup },
     tickKimg: values.tickKimg,
     snapshotTicks: values.snapshotTicks,
     growth,
     grid: gridSize(resolution, values.kimg * 1000),
     metrics: [...(overrides.metrics ?? [])],
+    transfer: transfer ? { from: transfer.from, freezeD: transfer.freezeD } : null,
   };
   if (config.metrics.length > 0) checkMetricResolution(resolution);
   const checked = trainingConfigSchema.safeParse(config);
@@ -217,6 +245,64 @@ function describeNetwork(
     case "progan":
       return { architecture, config: { ...sizes, ...growing, cDim: 0 } };
   }
+}
+
+/** Which fields of a description the user's options decide. */
+const shapedBy = {
+  channelBase: ["channelBase", "generatorFeatures", "discriminatorFeatures"],
+  channelMax: ["channelMax", "maxFeatures"],
+  mappingLayers: ["mappingLayers"],
+  latentDim: ["zDim", "wDim", "latentDim"],
+} as const;
+
+/**
+ * The networks of the file, with what has no weights as `described` has it: groups that fill the run's batch.
+ * @throws UserError when the data or an option asks for other networks
+ */
+function transferred(
+  described: NetworkDescription,
+  {
+    cfg,
+    transfer,
+    facts,
+    overrides,
+  }: { cfg: string; transfer: Transfer; facts: DatasetFacts; overrides: TrainingOverrides },
+): NetworkDescription {
+  const { from, description } = transfer;
+  const { architecture } = description;
+  const refuse = (has: string, wants: string, advice: string) =>
+    new UserError(`--resume ${from}: its networks have ${has}, this run ${wants}; ${advice}`);
+  if (architecture !== described.architecture)
+    throw refuse(
+      `the architecture ${architecture}`,
+      described.architecture,
+      `choose another --cfg than ${cfg}`,
+    );
+  const theirs: Record<string, unknown> = description.config;
+  const ours: Record<string, unknown> = described.config;
+  const { resolution, classNames } = facts;
+  if (theirs.resolution !== resolution)
+    throw refuse(
+      `${theirs.resolution} px`,
+      `${resolution} px`,
+      `give --resolution ${theirs.resolution} or leave it out`,
+    );
+  if (theirs.cDim !== classNames.length)
+    throw refuse(
+      `${theirs.cDim} classes`,
+      String(classNames.length),
+      theirs.cDim === 0 ? "leave out --cond" : "give --cond and data with as many classes",
+    );
+  for (const [option, fields] of Object.entries(shapedBy)) {
+    if (overrides[option as keyof typeof shapedBy] === undefined) continue;
+    const field = fields.find((name) => name in theirs && theirs[name] !== ours[name]);
+    if (field) throw refuse(`${field} ${theirs[field]}`, String(ours[field]), "leave the option out");
+  }
+  const kept = Object.entries(ours).filter(([name]) => optionsWithoutWeights.includes(name));
+  return networkDescriptionSchema.parse({
+    architecture,
+    config: { ...description.config, ...Object.fromEntries(kept) },
+  });
 }
 
 function lossOf(

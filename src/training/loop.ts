@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Dataset } from "../data/dataset.js";
 import { ImageLoader } from "../data/loader.js";
-import { writeSnapshot } from "../networks/snapshot.js";
+import { type SnapshotSource, writeSnapshot } from "../networks/snapshot.js";
 import { writePng } from "../synthesis/encode.js";
 import { classRows } from "../synthesis/latents.js";
 import { SwdMeter } from "../synthesis/swdMeter.js";
@@ -59,7 +59,7 @@ export interface TrainOptions {
   run: RunDirectory;
   device: Device;
   /** `run`: go on from the run's saved state. A file: start from the networks in it. */
-  resume?: "run" | { snapshot: string };
+  resume?: "run" | { snapshot: SnapshotSource };
   /** Asked after every step; a run that stops early is saved so that it can be resumed. */
   shouldStop: () => boolean;
   reporter: Reporter;
@@ -125,7 +125,12 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
   const saveSnapshot = async () => {
     const { G, D, gEma, curNimg } = trainer;
     const growth = trainer.schedulePoint?.growth;
-    const info = { description: config.network, curNimg, classNames: config.data.classNames, growth };
+    const info = {
+      ...{ description: config.network, curNimg, classNames: config.data.classNames, growth },
+      origin: config.transfer
+        ? { format: "a training of this program, started from", file: config.transfer.from }
+        : undefined,
+    };
     writeSnapshot(run.snapshotFile(curNimg), { G_ema: gEma, G, D }, info);
     await writeFakes(run.fakesFile(curNimg));
     measure();

@@ -26,6 +26,8 @@ interface Trained {
   optimizer: Adam;
   /** What a learning rate is multiplied by for lazy regularization. */
   lrFactor: number;
+  /** The parameters that are not frozen. */
+  trainable: readonly Tensor[];
 }
 
 interface Phase {
@@ -76,8 +78,15 @@ export class Trainer {
     const hasPenalty = penalty.r1Gamma + penalty.r2Gamma + penalty.gpLambda > 0;
     const gRegInterval = pathLength.weight > 0 ? pathLength.interval : null;
     const dRegInterval = hasPenalty ? penalty.interval : null;
-    this.#g = prepare(this.G, { ...optimizer, lr: optimizer.gLr }, gRegInterval);
-    this.#d = prepare(this.D, { ...optimizer, lr: optimizer.dLr }, dRegInterval);
+    const frozen = this.D.layersFromImage().slice(0, config.transfer?.freezeD ?? 0);
+    const frozenParameters = new Set(frozen.flatMap((layer) => layer.parameters()));
+    for (const parameter of frozenParameters) parameter.setRequiresGrad(false);
+    this.#g = prepare(this.G, { ...optimizer, lr: optimizer.gLr }, { interval: gRegInterval });
+    this.#d = prepare(
+      this.D,
+      { ...optimizer, lr: optimizer.dLr },
+      { interval: dRegInterval, frozen: frozenParameters },
+    );
     this.gOptimizer = this.#g.optimizer;
     this.dOptimizer = this.#d.optimizer;
     this.#gBuffers = layFlat(this.G.buffers());
@@ -170,12 +179,13 @@ export class Trainer {
   runPhase(phase: Phase, reals: Reals): void {
     const { trained, name, interval } = phase;
     scope(() => {
-      for (const { module } of [this.#g, this.#d]) module.setRequiresGrad(module === trained.module);
+      for (const { module, trainable } of [this.#g, this.#d])
+        for (const parameter of trainable) parameter.setRequiresGrad(module === trained.module);
       const { loss, stats } = phase.evaluate(reals, this.#drawLatents(reals));
       this.statistics.add(name, { ...stats, [`Phase/${name}`]: loss });
       // Reading a value makes a GPU wait; there the values are read once per tick.
       if (this.device === "cpu") this.statistics.collect();
-      backward(loss.mul(interval), trained.flat.parameters);
+      backward(loss.mul(interval), trained.trainable);
       const { maxGradientNorm } = this.config.optimizer;
       const gradientScale = maxGradientNorm === null ? 1 : trained.flat.clipScale(maxGradientNorm);
       trained.optimizer.step({ gradientScale });
@@ -237,13 +247,19 @@ function phasesOf(network: "G" | "D", trained: Trained, parts: PhaseParts): Phas
 
 /**
  * Adam for a network whose regularization runs every k = `interval` steps: c = k / (k + 1), lr c, β^c. Regularization
- * in every step is part of the one loss and changes nothing.
+ * in every step is part of the one loss and changes nothing. Frozen parameters have no gradient and therefore no
+ * moments: Adam's steps leave them bit for bit.
  * Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), appendix B.
  */
-function prepare(module: Module, options: AdamOptions, interval: number | null): Trained {
+function prepare(
+  module: Module,
+  options: AdamOptions,
+  { interval, frozen }: { interval: number | null; frozen?: ReadonlySet<Tensor> },
+): Trained {
   const c = interval === null || interval === 1 ? 1 : interval / (interval + 1);
   const { lr, beta1, beta2, eps } = options;
   const flat = new FlatParameters(module);
   const optimizer = new Adam(flat, { lr: lr * c, beta1: beta1 ** c, beta2: beta2 ** c, eps });
-  return { module, flat, optimizer, lrFactor: c };
+  const trainable = flat.parameters.filter((parameter) => !frozen?.has(parameter));
+  return { module, flat, optimizer, lrFactor: c, trainable };
 }
