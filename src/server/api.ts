@@ -6,18 +6,27 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { z } from "zod";
-import { type Command, commandRequestSchema, runFiles } from "../protocol.js";
+import {
+  type Command,
+  commandRequestSchema,
+  filmRequestSchema,
+  pictureViewSchema,
+  runFiles,
+} from "../protocol.js";
 import type { EventHub } from "./events.js";
-import { openFile } from "./files.js";
+import { fileState, openFile } from "./files.js";
+import type { FrameJob } from "./frameMessages.js";
+import type { Frames } from "./frames.js";
 import { history, parseCursor } from "./history.js";
 import { drained, HttpError, readJson, sendJson } from "./http.js";
-import { publicPattern, type Run, type Runs } from "./runs.js";
+import { publicPattern, type Run, type Runs, snapshotPattern } from "./runs.js";
 import { checkToken } from "./security.js";
 import { logTail } from "./watch.js";
 
 export interface ApiOptions {
   runs: Runs;
   hub: EventHub;
+  frames: Frames;
   token: string;
 }
 
@@ -33,6 +42,8 @@ interface Route {
   method: "GET" | "POST";
   /** The part of the path after the run's name; its group is `name`. */
   pattern: RegExp;
+  /** It changes nothing, although its question needs a body. */
+  isOpen?: true;
   handle: RunHandler;
 }
 
@@ -56,6 +67,36 @@ export class Api {
         handle: async ({ response }, run) => sendJson(response, await logTail(run)),
       },
       { method: "GET", pattern: /^\/files\/([^/]+)$/, handle: sendFile },
+      {
+        method: "GET",
+        pattern: /^\/snapshots\/([^/]+)$/,
+        handle: async (call, run, name) =>
+          sendJson(
+            call.response,
+            await this.#compute(call, { kind: "facts", file: await snapshotFile(run, name) }),
+          ),
+      },
+      {
+        method: "POST",
+        pattern: /^\/snapshots\/([^/]+)\/picture$/,
+        isOpen: true,
+        handle: async (call, run, name) => {
+          const view = parsed(pictureViewSchema, await readJson(call.request));
+          const file = await snapshotFile(run, name);
+          sendBytes(call.response, await this.#compute(call, { kind: "picture", file, view }), "image/png");
+        },
+      },
+      {
+        method: "POST",
+        pattern: /^\/snapshots\/([^/]+)\/film$/,
+        isOpen: true,
+        handle: async (call, run, name) => {
+          const film = parsed(filmRequestSchema, await readJson(call.request));
+          const file = await snapshotFile(run, name);
+          const type = film.format === "mp4" ? "video/mp4" : `image/${film.format}`;
+          sendBytes(call.response, await this.#compute(call, { kind: "film", file, film }), type);
+        },
+      },
       { method: "POST", pattern: /^\/control$/, handle: (call, run) => this.#control(call, run) },
     ];
   }
@@ -75,10 +116,17 @@ export class Api {
     if (!match || !first) throw new HttpError(404, "there is no such address");
     const route = routes.find(({ method }) => method === request.method);
     if (!route) throw new HttpError(405, `only ${first.method} here`, { allow: first.method });
-    if (route.method === "POST") checkToken(request, this.#options.token);
+    if (route.method === "POST" && !route.isOpen) checkToken(request, this.#options.token);
     const run = await runs.find(decoded(match[1] as string));
     if (!run) throw new HttpError(404, "there is no such run");
     await route.handle(call, run, decoded(route.pattern.exec(rest)?.[1] ?? ""));
+  }
+
+  /** Work whose result nobody waits for any more is not begun. */
+  #compute({ response }: Call, job: FrameJob): Promise<unknown> {
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    return this.#options.frames.run(job, gone.signal);
   }
 
   /** Writes a command for the trainer, which answers in stats.jsonl. */
@@ -121,6 +169,21 @@ async function sendHistory({ response, query }: Call, run: Run): Promise<void> {
     if (!response.write(`${JSON.stringify(block)}\n`)) await drained(response);
   }
   response.end();
+}
+
+/** @throws HttpError 404 when the run has no such snapshot */
+async function snapshotFile({ path }: Run, name: string): Promise<string> {
+  const file = join(path, name);
+  if (!snapshotPattern.test(name) || (await fileState(file)) === null)
+    throw new HttpError(404, "there is no such snapshot");
+  return file;
+}
+
+function sendBytes(response: ServerResponse, bytes: unknown, type: string): void {
+  const body = Buffer.from(bytes as Uint8Array);
+  response
+    .writeHead(200, { "content-type": type, "content-length": body.length, "cache-control": "no-store" })
+    .end(body);
 }
 
 async function sendFile({ request, response }: Call, run: Run, name: string): Promise<void> {

@@ -8,6 +8,7 @@ import { packageRoot } from "../packageRoot.js";
 import type { SessionTraining } from "../protocol.js";
 import { Api } from "./api.js";
 import { EventHub } from "./events.js";
+import { Frames } from "./frames.js";
 import { HttpError, sendError } from "./http.js";
 import { Runs } from "./runs.js";
 import { checkSite, newToken, setSecurityHeaders } from "./security.js";
@@ -43,7 +44,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const token = newToken();
   const runs = await Runs.open(folder);
   const hub = new EventHub(runs, { folder, training });
-  const api = new Api({ runs, hub, token });
+  const frames = new Frames();
+  const api = new Api({ runs, hub, frames, token });
   const pages = await StaticFiles.open(join(packageRoot(), "dist", "web"));
   if (!pages.has("/dashboard.html"))
     throw new UserError("the pages are not built yet; run `npm run setup` in the project's folder");
@@ -69,6 +71,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     close: () =>
       new Promise((resolve) => {
         hub.close();
+        frames.close();
         server.close(() => resolve());
         server.closeAllConnections();
       }),

@@ -150,6 +150,51 @@ describe("requests for files", () => {
   });
 });
 
+describe("requests for pictures", () => {
+  const view = {
+    seed: 0,
+    plane: { seedX: 1, seedY: 2, x: 0, y: 0 },
+    classIndex: 0,
+    truncationPsi: 1,
+    noiseMode: "const",
+    mix: { seed: 3, layers: [] },
+    directions: [],
+  };
+  const film = { keyframes: [view, view], framesBetween: 3, fps: 24, loop: true, format: "webp" };
+
+  it.each([
+    ["an unknown snapshot", 404, "network-snapshot-000001.safetensors/picture", view, {}],
+    ["another file of the run", 404, "training_options.json/picture", view, {}],
+    ["a path that leads out", 404, "..%2F..%2Fsecret.safetensors/picture", view, {}],
+    ["a seed that is none", 400, "network-snapshot-000000.safetensors/picture", { ...view, seed: -1 }, {}],
+    ["no body", 400, "network-snapshot-000000.safetensors/picture", "", {}],
+    ["too long a film", 400, "network-snapshot-000000.safetensors/film", { ...film, framesBetween: 1e6 }, {}],
+    [
+      "too few keyframes",
+      400,
+      "network-snapshot-000000.safetensors/film",
+      { ...film, keyframes: [view] },
+      {},
+    ],
+    [
+      "a foreign origin",
+      403,
+      "network-snapshot-000000.safetensors/film",
+      film,
+      { origin: "http://evil.example" },
+    ],
+  ])("%s: %i", async (_, status, path, body, headers) => {
+    const server = await withRun();
+    writeFileSync(server.path("a", "network-snapshot-000000.safetensors"), "no snapshot");
+    const answer = await server.ask(`/api/runs/a/snapshots/${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+    expect(answer.status).toBe(status);
+  });
+});
+
 describe("a folder that is itself a run", () => {
   it("shows that run and none beside it", async () => {
     const outer = await TestServer.start();

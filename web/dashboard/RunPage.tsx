@@ -4,13 +4,14 @@ import { useEffect, useRef } from "preact/hooks";
 import type { RunDetail } from "../../src/protocol.js";
 import { fileAddress } from "./api.js";
 import { Charts } from "./charts.js";
+import { Explore } from "./Explore.js";
 import { ago, kimg, megabytes, seconds, short, statusTexts } from "./format.js";
 import { useLive } from "./hooks.js";
 import type { LiveRun } from "./live.js";
 import { Pictures } from "./Pictures.js";
 import { Steer, textOf } from "./Steer.js";
 
-export const views = { "": "Overview", config: "Configuration", log: "Log" } as const;
+export const views = { "": "Overview", explore: "Explore", config: "Configuration", log: "Log" } as const;
 export type View = keyof typeof views;
 
 export function RunPage({ name, view }: { name: string; view: View }) {
@@ -53,12 +54,14 @@ export function RunPage({ name, view }: { name: string; view: View }) {
       </nav>
       {detail === null ? (
         <p class="empty tall">Reading the run …</p>
+      ) : view === "explore" ? (
+        <Explore name={name} snapshots={detail.snapshots} />
       ) : view === "config" ? (
         <Configuration detail={detail} />
       ) : view === "log" ? (
         <Log run={run} />
       ) : (
-        <Overview run={run} detail={detail} />
+        <Overview run={run} detail={detail} folder={live.session?.folder ?? "runs"} />
       )}
     </>
   );
@@ -73,14 +76,14 @@ function Status({ detail, gone }: { detail: RunDetail; gone: boolean }) {
   );
 }
 
-function Overview({ run, detail }: { run: LiveRun; detail: RunDetail }) {
+function Overview({ run, detail, folder }: { run: LiveRun; detail: RunDetail; folder: string }) {
   return (
     <>
       <Facts run={run} detail={detail} />
       <div class="overview">
         <div class="aside">
           <Pictures name={run.name} detail={detail} />
-          <Steer run={run} detail={detail} />
+          <Steer run={run} detail={detail} folder={folder} />
           <Events run={run} />
         </div>
         <Charts runs={[run]} />

@@ -42,7 +42,11 @@ export function ScoreMap({ points, range, length }: ScoreMapProps) {
         </ul>
       </header>
       <div class="plot" ref={box}>
-        {points.length === 0 ? <p class="empty">Nothing yet</p> : <canvas ref={canvas} height={height} />}
+        {points.length === 0 ? (
+          <p class="empty">{length === 0 ? "Nothing yet" : "This run’s statistics have no histograms"}</p>
+        ) : (
+          <canvas ref={canvas} height={height} />
+        )}
       </div>
     </section>
   );

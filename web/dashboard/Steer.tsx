@@ -14,7 +14,14 @@ interface Asked {
   text: string;
 }
 
-export function Steer({ run, detail }: { run: LiveRun; detail: RunDetail }) {
+interface SteerProps {
+  run: LiveRun;
+  detail: RunDetail;
+  /** The folder of the runs, as the user has named it. */
+  folder: string;
+}
+
+export function Steer({ run, detail, folder }: SteerProps) {
   const [asked, setAsked] = useState<Asked | null>(null);
   const [notice, setNotice] = useState<{ text: string; bad?: boolean } | null>(null);
   const { status } = detail.summary;
@@ -59,7 +66,7 @@ export function Steer({ run, detail }: { run: LiveRun; detail: RunDetail }) {
             : "Nothing trains this run now. Go on with"}
         </p>
         <pre class="command">
-          stylegan train --resume {run.name}
+          stylegan train --resume {pathOf(folder, run.name)}
           {status === "complete" ? " --kimg N" : ""} --serve
         </pre>
       </div>
@@ -103,6 +110,12 @@ export function Steer({ run, detail }: { run: LiveRun; detail: RunDetail }) {
       </p>
     </div>
   );
+}
+
+/** A run's folder on the command line; the folder served may be the run itself. */
+function pathOf(folder: string, name: string): string {
+  const parts = folder.replace(/\/+$/, "").split("/");
+  return parts.at(-1) === name ? parts.join("/") : [...parts, name].join("/");
 }
 
 function StopButton({ disabled, onStop }: { disabled: boolean; onStop: () => void }) {

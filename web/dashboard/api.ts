@@ -66,6 +66,11 @@ export async function control(run: string, request: CommandRequest): Promise<str
   return ((await response.json()) as { id: string }).id;
 }
 
+/** The address of a snapshot's generator. */
+export function snapshotAddress(run: string, snapshot: string): string {
+  return `${runAddress(run)}/snapshots/${encodeURIComponent(snapshot)}`;
+}
+
 export function fetchLog(run: string): Promise<{ text: string; next: number }> {
   return getJson(`${runAddress(run)}/log`);
 }

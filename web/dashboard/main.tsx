@@ -8,6 +8,9 @@ import { LiveContext, useLive, useStored } from "./hooks.js";
 import { Live } from "./live.js";
 import { RunPage, type View, views } from "./RunPage.js";
 import { RunsPage } from "./RunsPage.js";
+import "./pages.css";
+import "./charts.css";
+import "./explore.css";
 
 type Route =
   | { page: "runs" }

@@ -1,0 +1,16 @@
+// What the server and the process that computes pictures say to each other.
+
+import type { FilmRequest, PictureView } from "../protocol.js";
+
+/** A piece of work on the generator in `file`. */
+export type FrameJob =
+  | { kind: "facts"; file: string }
+  | { kind: "picture"; file: string; view: PictureView }
+  | { kind: "film"; file: string; film: FilmRequest };
+
+export type ToFrameWorker = FrameJob & { id: number };
+
+export type FromFrameWorker =
+  | { id: number; ok: true; result: unknown }
+  /** `mendable`: the message is for the person who asked. */
+  | { id: number; ok: false; message: string; mendable: boolean };

@@ -1,0 +1,188 @@
+// The process that computes pictures with libtorch, so that the server answers meanwhile and a failure costs a picture.
+
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { setPriority, tmpdir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../errors.js";
+import { loadGenerator } from "../interop/openSnapshot.js";
+import type { Generator } from "../networks/network.js";
+import { layersInUse } from "../networks/progressive.js";
+import type { SnapshotInfo } from "../networks/snapshot.js";
+import type { FilmRequest, GeneratorFacts, PictureView } from "../protocol.js";
+import { type Direction, findDirections, moveAlong } from "../synthesis/directions.js";
+import { encodePicture } from "../synthesis/encode.js";
+import { openFilm } from "../synthesis/film.js";
+import { easings } from "../synthesis/interpolate.js";
+import { latentsOfSeeds } from "../synthesis/latents.js";
+import { mapLatents, renderWs } from "../synthesis/render.js";
+import { cat } from "../torch/ops.js";
+import { scope } from "../torch/scope.js";
+import type { Tensor } from "../torch/tensor.js";
+import type { FrameJob, FromFrameWorker, ToFrameWorker } from "./frameMessages.js";
+
+const mostLoaded = 2;
+const mostDirections = 12;
+
+interface Loaded {
+  /** Changes when the file does. */
+  version: string;
+  G: Generator;
+  info: SnapshotInfo;
+  directions: Direction[];
+}
+
+/** By file, the latest used last. */
+const loaded = new Map<string, Loaded>();
+
+function open(file: string): Loaded {
+  const { mtimeMs, size } = statSync(file);
+  const version = `${mtimeMs} ${size}`;
+  let entry = loaded.get(file);
+  loaded.delete(file);
+  if (entry && entry.version !== version) {
+    entry.G.dispose();
+    entry = undefined;
+  }
+  if (!entry) {
+    const { G, info } = loadGenerator(file);
+    G.setRequiresGrad(false);
+    const directions = G.styleAffines().length > 0 ? findDirections(G, { count: mostDirections }) : [];
+    entry = { version, G, info, directions };
+  }
+  loaded.set(file, entry);
+  for (const [oldest, { G }] of loaded) {
+    if (loaded.size <= mostLoaded) break;
+    loaded.delete(oldest);
+    G.dispose();
+  }
+  return entry;
+}
+
+function factsOf({ G, info, directions }: Loaded): GeneratorFacts {
+  const { architecture } = info.description;
+  const hasStyles = architecture !== "progan";
+  return {
+    architecture,
+    resolution: G.resolution,
+    layers: hasStyles ? layersInUse(G) : 1,
+    classNames: info.classNames,
+    cDim: G.cDim,
+    hasTruncation: hasStyles,
+    hasNoise: hasStyles,
+    directions: directions.length,
+  };
+}
+
+/** ws [1, numWs, wDim] of a view; the caller's. */
+function wsOf({ G, directions }: Loaded, view: PictureView): Tensor {
+  const { seed, plane, mix, classIndex, truncationPsi } = view;
+  return scope(() => {
+    const map = (z: Tensor) =>
+      mapLatents(G, { z, classes: [Math.min(classIndex, Math.max(G.cDim - 1, 0))], truncationPsi });
+    const plain = map(turned(latentsOfSeeds([seed, plane.seedX, plane.seedY], G.zDim), plane));
+    const mixed = mix.layers.length > 0 ? map(latentsOfSeeds([mix.seed], G.zDim)) : plain;
+    const layers = Array.from({ length: G.numWs }, (_, layer) =>
+      (mix.layers.includes(layer) ? mixed : plain).narrow(1, layer, 1),
+    );
+    const ws = cat(layers, 1);
+    const steps = view.directions.flatMap(({ index, amount }) => {
+      const direction = directions[index];
+      return direction && amount !== 0 ? [{ direction, amount }] : [];
+    });
+    return steps.length > 0 ? moveAlong(ws, steps) : ws;
+  });
+}
+
+/**
+ * The first of three latents [3, zDim], turned towards the others along a great circle. In many dimensions latents are
+ * nearly at right angles and equally long, so that the result is as likely as they are. [1, zDim]
+ */
+function turned(z: Tensor, { x, y }: { x: number; y: number }): Tensor {
+  const center = z.narrow(0, 0, 1);
+  const distance = Math.hypot(x, y);
+  if (distance === 0) return center; // the very picture that `generate` makes
+  const angle = (Math.PI / 2) * distance;
+  const side = z
+    .narrow(0, 1, 1)
+    .mul(x / distance)
+    .add(z.narrow(0, 2, 1).mul(y / distance));
+  return center.mul(Math.cos(angle)).add(side.mul(Math.sin(angle)));
+}
+
+async function picture(entry: Loaded, view: PictureView): Promise<Uint8Array> {
+  const ws = wsOf(entry, view);
+  try {
+    const [rendered] = [...renderWs(entry.G, { ws, noiseMode: view.noiseMode, batch: 1 })];
+    if (!rendered) throw new Error("nothing was rendered");
+    return await encodePicture(rendered, "png");
+  } finally {
+    ws.dispose();
+  }
+}
+
+async function film(entry: Loaded, request: FilmRequest): Promise<Uint8Array> {
+  const { keyframes, framesBetween, fps, loop, format } = request;
+  const folder = mkdtempSync(join(tmpdir(), "stylegan-film-"));
+  const ws = keyframes.map((view) => wsOf(entry, view));
+  try {
+    const file = join(folder, `film.${format}`);
+    const segments = loop ? keyframes.length : keyframes.length - 1;
+    const frames = segments * framesBetween + (loop ? 0 : 1);
+    const side = entry.G.resolution;
+    const target = openFilm(file, { width: side, height: side, frames, fps });
+    try {
+      for (let frame = 0; frame < frames; frame++) {
+        const from = Math.floor(frame / framesBetween);
+        const between = scope(() => {
+          const a = ws[from] as Tensor;
+          const b = ws[(from + 1) % ws.length] as Tensor;
+          return a.lerp(b, easings.smooth((frame % framesBetween) / framesBetween));
+        });
+        const { noiseMode } = keyframes[from] as PictureView;
+        for (const rendered of renderWs(entry.G, { ws: between, noiseMode, batch: 1 }))
+          await target.add(rendered);
+        between.dispose();
+      }
+      await target.finish();
+    } catch (error) {
+      target.abandon();
+      throw error;
+    }
+    return readFileSync(file);
+  } finally {
+    for (const tensor of ws) tensor.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function work(job: FrameJob): Promise<unknown> {
+  const entry = open(job.file);
+  switch (job.kind) {
+    case "facts":
+      return factsOf(entry);
+    case "picture":
+      return picture(entry, job.view);
+    case "film":
+      return film(entry, job.film);
+  }
+}
+
+const answer = (message: FromFrameWorker) => process.send?.(message);
+
+// A training on the same machine goes first.
+setPriority(15);
+let queue: Promise<void> = Promise.resolve();
+process.on("message", (job: ToFrameWorker) => {
+  queue = queue.then(async () => {
+    try {
+      answer({ id: job.id, ok: true, result: await work(job) });
+    } catch (error) {
+      const mendable = error instanceof UserError;
+      const message = mendable ? error.message : "the picture could not be computed";
+      if (!mendable) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+      answer({ id: job.id, ok: false, message, mendable });
+    }
+  });
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+process.once("disconnect", () => process.exit());
