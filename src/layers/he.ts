@@ -7,7 +7,7 @@ import { conv2d, convTranspose2d, linear, pad2d, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
-import { activate } from "./activation.js";
+import { type Activation, activate, affineActivation } from "./activation.js";
 import { randomConvWeight } from "./convWeight.js";
 import { blur, firFilter } from "./resample.js";
 
@@ -48,7 +48,8 @@ export class HeLinear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return scope(() => linear(x, this.scaledWeight(), this.bias.mul(this.#biasGain)));
+    // The gain on the input, which is smaller than the weight.
+    return scope(() => linear(x.mul(this.#weightGain), this.weight, this.bias.mul(this.#biasGain)));
   }
 }
 
@@ -83,7 +84,7 @@ function doublingKernel(weight: Tensor): Tensor {
   return scope(() => spread(weight.flip([2, 3])).permute([1, 0, 2, 3]));
 }
 
-/** Convolution with "same" padding, He's constant and a bias: [N, I, H, W] to [N, O, H, W]. */
+/** Convolution with "same" padding, He's constant, a bias and an activation: [N, I, H, W] to [N, O, H, W]. */
 export class HeConv2d extends Module {
   readonly weight: Tensor; // [O, I, k, k]
   readonly bias: Tensor; // [O]
@@ -102,21 +103,30 @@ export class HeConv2d extends Module {
     this.#blur = options.resample === "up-smooth" ? this.child("intermediate", new Blur()) : undefined;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, { activation }: { activation?: Activation } = {}): Tensor {
     return scope(() => {
+      const y = this.#convolve(x);
       const { bias } = this;
-      const { kernelSize, resample } = this.#options;
-      const padding = (kernelSize - 1) / 2;
-      const weight = this.weight.mul(this.#weightGain);
-      if (resample === "down") return conv2d(x, halvingKernel(weight), { bias, stride: 2, padding });
-      if (resample === undefined) return conv2d(x, weight, { bias, padding });
-      const y = convTranspose2d(x, doublingKernel(weight), { stride: 2, padding });
-      return this.#blur ? this.#blur.forward(y, bias) : y.add(bias.reshape([1, -1, 1, 1]));
+      return affineActivation(y, {
+        scaleGain: this.#weightGain,
+        bias,
+        ...(activation ? { activation } : {}),
+      });
     });
+  }
+
+  /** Without He's constant and bias. */
+  #convolve(x: Tensor): Tensor {
+    const { kernelSize, resample } = this.#options;
+    const padding = (kernelSize - 1) / 2;
+    if (resample === "down") return conv2d(x, halvingKernel(this.weight), { stride: 2, padding });
+    if (resample === undefined) return conv2d(x, this.weight, { padding });
+    const y = convTranspose2d(x, doublingKernel(this.weight), { stride: 2, padding });
+    return this.#blur ? this.#blur.forward(y) : y;
   }
 }
 
-/** Smoothing with [1, 2, 1] in both directions, and a bias: [N, C, H, W] to the same. */
+/** Smoothing with [1, 2, 1] in both directions: [N, C, H, W] to the same. */
 export class Blur extends Module {
   readonly #kernel: Tensor; // [1, 1, 3, 3]
 
@@ -125,7 +135,7 @@ export class Blur extends Module {
     this.#kernel = this.buffer("kernel", firFilter([1, 2, 1]).reshape([1, 1, 3, 3]));
   }
 
-  forward(x: Tensor, bias?: Tensor): Tensor {
-    return scope(() => blur(x, this.#kernel.reshape([3, 3]), { padding: 1, ...(bias ? { bias } : {}) }));
+  forward(x: Tensor): Tensor {
+    return scope(() => blur(x, this.#kernel.reshape([3, 3]), { padding: 1 }));
   }
 }

@@ -36,12 +36,13 @@ export function modulatedConv2d(x: Tensor, { weight, styles, upFilter }: Modulat
 
 /**
  * What each output channel of a modulated convolution is multiplied by so that its standard deviation is 1:
- * equation 3 of the paper, 1 / √(Σ_i s_i² Σ_k w_oik² + ε). [N, O]
+ * equation 3 of the paper, 1 / √(Σ_i s_i² Σ_k w_oik² + ε), with w = `gain` · weight. [N, O]
  */
-export function demodulation(weight: Tensor, styles: Tensor): Tensor {
+export function demodulation(weight: Tensor, styles: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
   return scope(() => {
     const energy = hasKernels(weight) ? weightEnergyKernel(weight) : weight.square().sum([2, 3]); // [O, I]
-    return matmul(styles.square(), energy.permute([1, 0]))
+    const scaled = gain === 1 ? styles : styles.mul(gain);
+    return matmul(scaled.square(), energy.permute([1, 0]))
       .add(1e-8)
       .rsqrt();
   });

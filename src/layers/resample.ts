@@ -25,23 +25,18 @@ function depthwise(filter: Tensor, channels: number): Tensor {
   return filter.reshape([1, 1, k, k]).expand([channels, -1, -1, -1]);
 }
 
-/** Every channel of `x` [N, C, H, W] filtered, plus its `bias` [C]; [N, C, H + 2 padding - K + 1, …]. */
-export function blur(
-  x: Tensor,
-  filter: Tensor,
-  options: { padding: number; gain?: number; bias?: Tensor },
-): Tensor {
+/** Every channel of `x` [N, C, H, W] filtered; [N, C, H + 2 padding - K + 1, …]. */
+export function blur(x: Tensor, filter: Tensor, options: { padding: number; gain?: number }): Tensor {
   return scope(() => {
-    const { padding, gain = 1, bias } = options;
-    const channels = x.size(1);
+    const { padding, gain = 1 } = options;
     if (hasKernels(x)) {
       const margin = 2 * padding - filter.size(0) + 1;
       const size = [x.size(2) + margin, x.size(3) + margin] as const;
-      const y = resampleKernel(x, filter, { padding, size, gain });
-      return bias ? y.add(bias.reshape([1, channels, 1, 1])) : y;
+      return resampleKernel(x, filter, { padding, size, gain });
     }
+    const channels = x.size(1);
     const kernel = depthwise(gain === 1 ? filter : filter.mul(gain), channels);
-    return conv2d(x, kernel, { padding, groups: channels, ...(bias ? { bias } : {}) });
+    return conv2d(x, kernel, { padding, groups: channels });
   });
 }
 

@@ -8,6 +8,7 @@
 // libtorch's replication padding leaves the channels-last layout, and the depthwise convolution after it then
 // takes many times as long.
 
+import { hasKernels, resampleKernel } from "../torch/kernels.js";
 import { Module } from "../torch/module.js";
 import { cat, conv2d, matmul, pixelShuffle, stack } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
@@ -23,6 +24,13 @@ const bilinearUp = [
   [0.25, 0.75, 0],
   [0, 0.75, 0.25],
   [0, 0.25, 0.75],
+];
+
+/** The same as a filter over pixels with zeros between them, at the three places that the smoothing meets. */
+const bilinearSpread = [
+  [0.25, 0.75, 0.75, 0.25, 0, 0],
+  [0, 0.25, 0.75, 0.75, 0.25, 0],
+  [0, 0, 0.25, 0.75, 0.75, 0.25],
 ];
 
 /** Bilinear interpolation to half the size is the mean of two pixels: both meet the three taps one pixel apart. */
@@ -51,6 +59,13 @@ export function replicateEdges(x: Tensor): Tensor {
 export function upsampleAndSmooth(x: Tensor, kernel: Tensor): Tensor {
   return scope(() => {
     const channels = x.size(1);
+    if (hasKernels(x)) {
+      // Zeros between the pixels, then both filters as one; the replicated edge is two places of the six taps' margin.
+      const spread = matrixLike(kernel, bilinearSpread);
+      const filter = matmul(matmul(spread.permute([1, 0]), kernel), spread); // [6, 6]
+      const size = [x.size(2) * 2, x.size(3) * 2] as const;
+      return resampleKernel(replicateEdges(x), filter, { up: 2, padding: 1, size });
+    }
     const bilinear = matrixLike(kernel, bilinearUp);
     // The three taps around an output of parity p meet the interpolated rows p to p + 2 of the table.
     const steps = [bilinear.narrow(0, 0, 3), bilinear.narrow(0, 1, 3)];
@@ -68,9 +83,12 @@ export function smoothAndDownsample(x: Tensor, kernel: Tensor): Tensor {
   return scope(() => {
     const channels = x.size(1);
     const bilinear = matrixLike(kernel, bilinearDown);
-    const weight = matmul(matmul(bilinear.permute([1, 0]), kernel), bilinear) // [4, 4]
-      .reshape([1, 1, 4, 4])
-      .expand([channels, -1, -1, -1]);
+    const filter = matmul(matmul(bilinear.permute([1, 0]), kernel), bilinear); // [4, 4]
+    if (hasKernels(x)) {
+      const size = [x.size(2) / 2, x.size(3) / 2] as const;
+      return resampleKernel(replicateEdges(x), filter, { down: 2, padding: 0, size });
+    }
+    const weight = filter.reshape([1, 1, 4, 4]).expand([channels, -1, -1, -1]);
     return conv2d(replicateEdges(x), weight, { stride: 2, groups: channels });
   });
 }

@@ -4,7 +4,7 @@
 // Legend of shapes: N batch, C channels, H and W pixels, I and O channels or features in and out.
 
 import { z } from "zod";
-import { type Activation, activate } from "../layers/activation.js";
+import type { Activation } from "../layers/activation.js";
 import { Blur, HeConv2d, HeLinear, lrelu } from "../layers/he.js";
 import { minibatchStdDev, perBatch } from "../layers/normalization.js";
 import { Module } from "../torch/module.js";
@@ -185,8 +185,8 @@ class DiscriminatorBlock extends Module {
   /** [N, C, H, W] to [N, C', H / 2, W / 2]. */
   forward(input: Tensor): Tensor {
     return scope(() => {
-      const x = lrelu(this.#conv0.forward(input));
-      return lrelu(this.#conv1.forward(this.#blur ? this.#blur.forward(x) : x));
+      const x = this.#conv0.forward(input, { activation: "lrelu" });
+      return this.#conv1.forward(this.#blur ? this.#blur.forward(x) : x, { activation: "lrelu" });
     });
   }
 }
@@ -215,7 +215,8 @@ class DiscriminatorEpilogue extends Module {
     return scope(() => {
       const { mbstdGroupSize: groupSize, mbstdNumFeatures: numNewFeatures } = this.#config;
       const options = { groupSize, numNewFeatures };
-      const y = lrelu(this.#conv.forward(perBatch(x, batches, (part) => minibatchStdDev(part, options))));
+      const features = perBatch(x, batches, (part) => minibatchStdDev(part, options));
+      const y = this.#conv.forward(features, { activation: "lrelu" });
       return this.#dense1.forward(lrelu(this.#dense0.forward(y.reshape([y.size(0), -1]))));
     });
   }
@@ -278,10 +279,8 @@ export class GrowingDiscriminator extends ProgressiveModule implements Progressi
 
   /** Images to the first features of `level`. */
   #features(images: Tensor, level: number): Tensor {
-    return scope(() => {
-      const y = (this.#fromRgb[this.maxLevel - level] as HeConv2d).forward(images);
-      return activate(y, this.#fromRgbActivation);
-    });
+    const fromRgb = this.#fromRgb[this.maxLevel - level] as HeConv2d;
+    return fromRgb.forward(images, { activation: this.#fromRgbActivation });
   }
 }
 

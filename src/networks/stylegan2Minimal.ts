@@ -10,17 +10,19 @@
 // Legend of shapes: N batch, C channels, H and W pixels, L blocks (numWs).
 
 import { z } from "zod";
-import { activate } from "../layers/activation.js";
+import { activate, affineActivation } from "../layers/activation.js";
+import { randomConvWeight } from "../layers/convWeight.js";
+import { EqualizedConv, EqualizedLinear, EqualizedWeight } from "../layers/equalizedMinimal.js";
 import { groupStdDev } from "../layers/groupStdDev.js";
 import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
 import { perBatch } from "../layers/normalization.js";
 import { DownSample, UpSample } from "../layers/smooth.js";
 import { noGrad } from "../torch/autograd.js";
 import { Module } from "../torch/module.js";
-import { addcmul, conv2d, linear, ones, zeros } from "../torch/ops.js";
+import { zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
-import type { Shape, Tensor } from "../torch/tensor.js";
+import type { Tensor } from "../torch/tensor.js";
 import { checkShape } from "./checkShape.js";
 import {
   channelsField,
@@ -68,78 +70,6 @@ const imageChannels = 3;
 function featuresOf({ resolution, maxFeatures }: StyleGan2MinimalConfig, features: number): number[] {
   const blocks = Math.log2(resolution) - 1;
   return Array.from({ length: blocks }, (_, i) => Math.min(maxFeatures, features * 2 ** i));
-}
-
-/**
- * A weight with equalized learning rate: stored as N(0, 1), used times c = 1 / √(I kH kW).
- * Karras et al., "Progressive Growing of GANs" (2018), section 4.1.
- */
-class EqualizedWeight extends Module {
-  readonly #weight: Tensor; // [O, I] or [O, I, kH, kW]
-  readonly #scale: number;
-
-  constructor(shape: Shape, lrMultiplier = 1) {
-    super();
-    this.#weight = this.parameter("weight", randn(shape).mul(1 / lrMultiplier));
-    this.#scale = lrMultiplier / Math.sqrt(shape.slice(1).reduce((product, size) => product * size, 1));
-  }
-
-  scaled(): Tensor {
-    return this.#weight.mul(this.#scale);
-  }
-}
-
-interface EqualizedLinearOptions {
-  biasInit?: number;
-  lrMultiplier?: number;
-}
-
-/** x · wᵀ + b for x [N, I]; returns [N, O]. */
-class EqualizedLinear extends Module {
-  readonly #weight: EqualizedWeight;
-  readonly #bias: Tensor; // [O]
-  readonly #lrMultiplier: number;
-
-  constructor(inFeatures: number, outFeatures: number, options: EqualizedLinearOptions = {}) {
-    super();
-    const { biasInit = 0, lrMultiplier = 1 } = options;
-    this.#lrMultiplier = lrMultiplier;
-    this.#weight = this.child("weight", new EqualizedWeight([outFeatures, inFeatures], lrMultiplier));
-    this.#bias = this.parameter("bias", ones([outFeatures]).mul(biasInit));
-  }
-
-  /** The weight as `forward` applies it [O, I]. */
-  scaledWeight(): Tensor {
-    return this.#weight.scaled();
-  }
-
-  forward(x: Tensor): Tensor {
-    return scope(() => {
-      const bias = this.#lrMultiplier === 1 ? this.#bias : this.#bias.mul(this.#lrMultiplier);
-      return linear(x, this.scaledWeight(), bias);
-    });
-  }
-}
-
-/** Convolution with bias, which starts at 1 as the source's does. */
-class EqualizedConv extends Module {
-  readonly #weight: EqualizedWeight;
-  readonly #bias: Tensor; // [O]
-  readonly #padding: number;
-
-  constructor(inChannels: number, outChannels: number, options: { kernelSize: number; padding?: number }) {
-    super();
-    const { kernelSize, padding = 0 } = options;
-    this.#padding = padding;
-    const shape = [outChannels, inChannels, kernelSize, kernelSize];
-    this.#weight = this.child("weight", new EqualizedWeight(shape));
-    this.#bias = this.parameter("bias", ones([outChannels]));
-  }
-
-  /** [N, I, H, W] to [N, O, H', W']. */
-  forward(x: Tensor): Tensor {
-    return scope(() => conv2d(x, this.#weight.scaled(), { bias: this.#bias, padding: this.#padding }));
-  }
 }
 
 /** z, normalized to length 1, through linear layers with leaky ReLU. */
@@ -199,7 +129,10 @@ class StyleBlock extends Module {
     const { latentDim, inChannels, outChannels, resolution } = options;
     this.#options = options;
     this.#toStyle = this.child("to_style", new EqualizedLinear(latentDim, inChannels, { biasInit: 1 }));
-    this.#weight = this.child("conv.weight", new EqualizedWeight([outChannels, inChannels, 3, 3]));
+    this.#weight = this.child(
+      "conv.weight",
+      new EqualizedWeight(randomConvWeight([outChannels, inChannels, 3, 3])),
+    );
     this.#scaleNoise = this.parameter("scale_noise", zeros([1]));
     this.#bias = this.parameter("bias", zeros([outChannels]));
     this.#noiseConst = this.buffer("noise_const", randn([resolution, resolution]));
@@ -227,20 +160,17 @@ class StyleBlock extends Module {
   /** x [N, I, H, W], w [N, latentDim] and noise [1 or N, 1, H, W] (or null) to [N, O, H, W]. */
   forward(x: Tensor, w: Tensor, noise: Tensor | null): Tensor {
     return scope(() => {
-      const { outChannels } = this.#options;
       const styles = this.#toStyle.forward(w); // [N, I]
-      const weight = this.#weight.scaled();
-      const y = modulatedConv2d(x, { weight, styles });
-      const scale = demodulation(weight, styles).reshape([x.size(0), outChannels, 1, 1]);
-      return activate(addcmul(this.#shift(noise), y, scale), "lrelu");
+      const { stored: weight, gain } = this.#weight;
+      return affineActivation(modulatedConv2d(x, { weight, styles }), {
+        scale: demodulation(weight, styles, { gain }),
+        scaleGain: gain,
+        bias: this.#bias,
+        noise: noise ?? undefined,
+        noiseStrength: this.#scaleNoise,
+        activation: "lrelu",
+      });
     });
-  }
-
-  /** noise + bias: [1 or N, O, H, W] in channels-last layout, or [1, O, 1, 1] without noise. */
-  #shift(noise: Tensor | null): Tensor {
-    const bias = this.#bias;
-    if (!noise) return bias.reshape([1, this.#options.outChannels, 1, 1]);
-    return noise.permute([0, 2, 3, 1]).mul(this.#scaleNoise).add(bias).permute([0, 3, 1, 2]);
   }
 }
 
@@ -253,7 +183,10 @@ class ToRgb extends Module {
   constructor(latentDim: number, inChannels: number) {
     super();
     this.#toStyle = this.child("to_style", new EqualizedLinear(latentDim, inChannels, { biasInit: 1 }));
-    this.#weight = this.child("conv.weight", new EqualizedWeight([imageChannels, inChannels, 1, 1]));
+    this.#weight = this.child(
+      "conv.weight",
+      new EqualizedWeight(randomConvWeight([imageChannels, inChannels, 1, 1])),
+    );
     this.#bias = this.parameter("bias", zeros([imageChannels]));
   }
 
@@ -265,8 +198,9 @@ class ToRgb extends Module {
   /** x [N, I, H, W] and w [N, latentDim] to [N, 3, H, W]. */
   forward(x: Tensor, w: Tensor): Tensor {
     return scope(() => {
-      const y = modulatedConv2d(x, { weight: this.#weight.scaled(), styles: this.#toStyle.forward(w) });
-      return activate(y.add(this.#bias.reshape([1, imageChannels, 1, 1])), "lrelu");
+      const { stored: weight, gain: scaleGain } = this.#weight;
+      const y = modulatedConv2d(x, { weight, styles: this.#toStyle.forward(w) });
+      return affineActivation(y, { scaleGain, bias: this.#bias, activation: "lrelu" });
     });
   }
 }
@@ -437,8 +371,8 @@ class DiscriminatorBlock extends Module {
   forward(x: Tensor): Tensor {
     return scope(() => {
       const residual = this.#residual.forward(this.#residualDownSample.forward(x));
-      const y = activate(this.#conv0.forward(x), "lrelu");
-      const z = activate(this.#conv1.forward(y), "lrelu");
+      const y = this.#conv0.forward(x, { activation: "lrelu" });
+      const z = this.#conv1.forward(y, { activation: "lrelu" });
       return this.#downSample.forward(z).add(residual).mul(Math.SQRT1_2);
     });
   }
@@ -490,7 +424,7 @@ export class MinimalDiscriminator extends Module implements Discriminator {
 
   /** Images in [-1/2, 1/2] to logits. */
   #logits(images: Tensor, batches: number): Tensor {
-    let x = activate(this.#fromRgb.forward(images.contiguous("channelsLast")), "lrelu");
+    let x = this.#fromRgb.forward(images.contiguous("channelsLast"), { activation: "lrelu" });
     for (const block of this.#blocks) x = block.forward(x);
     const y = this.#conv.forward(perBatch(x, batches, (part) => groupStdDev(part, this.#config))); // [N, C + 1, 2, 2]
     return this.#final.forward(y.reshape([y.size(0), y.size(1) * 4]));
