@@ -1,8 +1,11 @@
 // The convolutions of a phase, recorded as it runs and repeated on their own: what training is bound by.
 
-import { noGrad } from "../src/torch/autograd.js";
-import { onesStrided, replay } from "../src/torch/ops.js";
+import { grad, noGrad } from "../src/torch/autograd.js";
+import { conv2d, onesStrided, replay } from "../src/torch/ops.js";
+import { randn } from "../src/torch/random.js";
 import { type RecordedCall, startRecording, stopRecording, type TensorLayout } from "../src/torch/runtime.js";
+import { scope } from "../src/torch/scope.js";
+import { median } from "./statistics.js";
 
 const operators = ["aten::_convolution", "aten::convolution_backward"];
 
@@ -47,6 +50,19 @@ export function recordConvolutions(body: () => void): ConvolutionCall[] {
 /** Seconds that the calls take on their own, each warmed up once, in the shapes and layouts that they were recorded in. */
 export function replaySeconds(calls: readonly ConvolutionCall[]): number {
   return calls.reduce((total, { call, count }) => total + count * noGrad(() => secondsOf(call)), 0);
+}
+
+/** GFLOP/s of one 3x3 convolution of 128 channels at 32x32, batch 8, with both of its gradients: what the machine can do. */
+export function referenceGflops(): number {
+  return scope(() => {
+    const x = randn([8, 128, 32, 32]).contiguous("channelsLast").setRequiresGrad(true);
+    const weight = randn([128, 128, 3, 3]).contiguous("channelsLast").setRequiresGrad(true);
+    const calls = recordConvolutions(() => {
+      grad([conv2d(x, weight, { padding: 1 }).sum()], [x, weight]);
+    });
+    const rounds = Array.from({ length: 9 }, () => replaySeconds(calls));
+    return flops(calls) / median(rounds) / 1e9;
+  });
 }
 
 function secondsOf(call: RecordedCall): number {

@@ -1,30 +1,43 @@
-// npm run bench: seconds of each training phase, and how much of them the convolutions take on their own.
+// npm run bench: speed of training, and what it is bound by.
+//
+//     npm run bench -- --config M,minimal          configurations of configurations.ts, each in a process of its own
+//     npm run bench -- --cfg stylegan2 --resolution 64 --batch 8
+//     npm run bench -- --config M --profile         where the time of each phase goes
+//     npm run bench -- --config M --against v0.1.0  another revision beside this one, in turn
 
 import { Command, Option } from "commander";
-import { integerFrom, numberIn } from "../src/cli/values.js";
+import { integerFrom, listOf, numberIn } from "../src/cli/values.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
-import { scope } from "../src/torch/scope.js";
-import { resolveConfig, type TrainingOverrides } from "../src/training/config.js";
-import { randomReals } from "../src/training/dryRun.js";
+import type { TrainingOverrides } from "../src/training/config.js";
 import { defaultPreset, presets } from "../src/training/presets.js";
-import { type PhaseName, Trainer } from "../src/training/trainer.js";
-import { type ConvolutionCall, flops, recordConvolutions, replaySeconds } from "./convolutions.js";
-import { profile, profileTable } from "./profile.js";
-import { median } from "./statistics.js";
+import { against } from "./against.js";
+import { inProcess } from "./child.js";
+import { type BenchConfiguration, configurations } from "./configurations.js";
+import { javascriptShare } from "./javascript.js";
+import { describe, measureTraining, type TrainingResult } from "./training.js";
 
 interface BenchOptions extends TrainingOverrides {
+  config?: string[];
   cfg: string;
   resolution: number;
   threads?: number;
   repeats: number;
   json: boolean;
   profile?: number;
+  javascript: boolean;
+  against?: string;
 }
 
 const integer = (flags: string, text: string) => new Option(flags, text).argParser(integerFrom(1));
-const options = new Command("bench")
+const names = Object.keys(configurations);
+const command = new Command("bench")
   .description("Times the phases of a training step on random data.")
+  .addOption(
+    new Option("--config <names>", `some of ${names.join(", ")}; or the following options`).argParser(
+      listOf(names),
+    ),
+  )
   .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, defaultPreset)
   .addOption(integer("--resolution <pixels>", "side of the pictures").default(64))
   .addOption(integer("--batch <n>", "pictures per step"))
@@ -36,92 +49,73 @@ const options = new Command("bench")
   )
   .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)"))
   .addOption(integer("--repeats <n>", "measured runs of each phase").default(7))
-  .option("--json", "one line of JSON", false)
   .addOption(integer("--profile [rows]", "print where the time of each phase goes").preset(15))
-  .parse()
-  .opts<BenchOptions>();
+  .option("--javascript", "only measure the share of a cycle that is not inside of libtorch", false)
+  .option("--against <revision>", "also build another git revision and run it in turn with this one")
+  .option("--json", "one line of JSON", false)
+  .parse();
+const options = command.opts<BenchOptions>();
 
-interface PhaseTiming {
-  name: PhaseName;
-  interval: number;
-  seconds: number;
-  convSeconds: number;
-  calls: ConvolutionCall[];
+async function main(): Promise<void> {
+  const { config } = options;
+  if (options.against !== undefined) {
+    await against(options.against, { configurations: chosen(), repeats: options.repeats });
+  } else if (config && config.length > 1) {
+    // The peak of memory is a process's, so each configuration has its own.
+    const rest = process.argv
+      .slice(2)
+      .filter((arg, i, all) => arg !== "--config" && all[i - 1] !== "--config");
+    for (const name of config) await inProcess(["--config", name, ...rest]);
+  } else {
+    measure();
+  }
 }
 
-setThreads(options.threads);
-manualSeed(0);
-const { cfg, resolution, threads: _threads, repeats, json, profile: profileRows, ...overrides } = options;
-const facts = {
-  ...{ resolution, source: "random", background: "white", conditional: false },
-  ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
-};
-const config = resolveConfig(cfg, facts, overrides);
-// Networks that grow are measured fully grown.
-const trainer = new Trainer({ ...config, growth: null });
+function chosen(): BenchConfiguration[] {
+  if (options.config) return options.config.map((name) => configurations[name] as BenchConfiguration);
+  const { cfg, resolution, config, threads, repeats, json, profile, javascript, against, ...overrides } =
+    options;
+  return [{ cfg, resolution, overrides }];
+}
 
-const runPhase = (phase: (typeof trainer.phases)[number]) =>
-  scope(() => trainer.runPhase(phase, randomReals(trainer)));
-const warm = trainer.phases.map((phase) => {
-  runPhase(phase);
-  return { phase, calls: recordConvolutions(() => runPhase(phase)) };
-});
-const peakMemoryMb = Math.round(process.resourceUsage().maxRSS / 1024);
-
-if (profileRows !== undefined)
-  for (const { phase } of warm)
+function measure(): void {
+  setThreads(options.threads);
+  manualSeed(0);
+  const configuration = chosen()[0] as BenchConfiguration;
+  if (options.javascript) {
     process.stdout.write(
-      `${phase.name}\n${profileTable(
-        profile(() => runPhase(phase)),
-        profileRows,
-      )}\n`,
+      `${(100 * javascriptShare(configuration, options.repeats)).toFixed(2)} % of a cycle outside of libtorch\n`,
     );
+    return;
+  }
+  const result = measureTraining(configuration, { repeats: options.repeats, profileRows: options.profile });
+  const { batch, network } = describe(configuration);
+  if (options.json) {
+    const { cfg, resolution } = configuration;
+    const facts = {
+      cfg,
+      resolution,
+      batch,
+      network: network.config,
+      threads: threads(),
+      torch: torchVersion(),
+    };
+    process.stdout.write(`${JSON.stringify({ ...facts, ...result })}\n`);
+    return;
+  }
+  print(result);
+}
 
-const timings = warm.map(({ phase, calls }): PhaseTiming => {
-  // Phase and convolutions in turn, so that a change in the machine's speed meets both.
-  const rounds = Array.from({ length: repeats }, () => {
-    const start = performance.now();
-    runPhase(phase);
-    const seconds = (performance.now() - start) / 1000;
-    return { seconds, convSeconds: replaySeconds(calls) };
+function print(result: TrainingResult): void {
+  const name = options.config?.[0] ?? options.cfg;
+  const phases = Object.entries(result.seconds).map(([phase, seconds]) => {
+    const conv = result.convSeconds[phase] as number;
+    return `  ${phase.padEnd(6)} ${seconds.toFixed(3)} s  convolutions ${conv.toFixed(3)} s`;
   });
-  return {
-    name: phase.name,
-    interval: phase.interval,
-    seconds: median(rounds.map((round) => round.seconds)),
-    convSeconds: median(rounds.map((round) => round.convSeconds)),
-    calls,
-  };
-});
-
-// One cycle is a step with its share of the lazy regularization.
-const perCycle = (value: (timing: PhaseTiming) => number) =>
-  timings.reduce((sum, timing) => sum + value(timing) / timing.interval, 0);
-const cycleSeconds = perCycle((timing) => timing.seconds);
-const convSeconds = perCycle((timing) => timing.convSeconds);
-const convFlops = perCycle((timing) => flops(timing.calls));
-const named = (value: (timing: PhaseTiming) => number) =>
-  Object.fromEntries(timings.map((timing) => [timing.name, Number(value(timing).toPrecision(4))]));
-const result = {
-  ...{ cfg: config.cfg, resolution, batch: config.batch, network: config.network.config },
-  ...{ threads: threads(), torch: torchVersion() },
-  seconds: named((timing) => timing.seconds),
-  convSeconds: named((timing) => timing.convSeconds),
-  imgPerSec: Number((config.batch / cycleSeconds).toPrecision(4)),
-  peakMemoryMb,
-  convGflops: Number((convFlops / convSeconds / 1e9).toPrecision(4)),
-  convBound: Number((convSeconds / cycleSeconds).toPrecision(3)),
-};
-trainer.dispose();
-
-if (json) {
-  process.stdout.write(`${JSON.stringify(result)}\n`);
-} else {
-  for (const { name, interval, seconds, convSeconds: conv } of timings)
-    process.stdout.write(
-      `${name.padEnd(6)} ${seconds.toFixed(3)} s  convolutions ${conv.toFixed(3)} s  (every ${interval} steps)\n`,
-    );
+  const memory = result.memory.map(({ what, megabytes }) => `  ${String(megabytes).padStart(6)} MB  ${what}`);
   process.stdout.write(
-    `${result.imgPerSec} img/s  convBound ${result.convBound}  convolutions at ${result.convGflops} GFLOP/s  peak memory ${result.peakMemoryMb} MB\n`,
+    `${name}: ${result.imgPerSec} img/s  convBound ${result.convBound}  convolutions at ${result.convGflops} GFLOP/s (one of 128 channels: ${result.referenceGflops})  peak memory ${result.peakMemoryMb} MB\n${[...phases, ...memory].join("\n")}\n`,
   );
 }
+
+await main();

@@ -2,8 +2,7 @@
 //
 // Every step of a training makes the same tensors again. The C library gives memory of this size back to the system at
 // once and gets it anew, page by page, each of them cleared: with libtorch's own allocator that is a tenth of a step.
-// Here blocks are kept, and lie in huge pages. Used and kept blocks together take at most a quarter more than what was
-// ever in use at once: with no margin, the phases of a step take blocks from each other all the time.
+// Here it is kept, and lies in huge pages.
 #include "engine.h"
 
 #ifdef __linux__
@@ -13,9 +12,9 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <list>
 #include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
 namespace engine {
@@ -23,113 +22,114 @@ namespace engine {
 namespace {
 
 constexpr size_t kSmallest = 256 << 10;  // below, the C library keeps memory itself
-constexpr size_t kHugePage = 2 << 20;
+constexpr size_t kGrain = 4 << 10;
+constexpr size_t kReserved = size_t(1) << 40;  // addresses, not memory: pages count when they are first written
 constexpr size_t kAlignment = 64;
 
-// Sizes in steps of an eighth, so that tensors of about one size share blocks.
-size_t blockSize(size_t bytes) {
-  size_t power = kSmallest;
-  while (power * 2 <= bytes) power *= 2;
-  const size_t step = power / 8;
-  return (bytes + step - 1) / step * step;
-}
-
-void* mapBlock(size_t size) {
-  const size_t margin = size >= kHugePage ? kHugePage : 0;
-  void* mapped = mmap(nullptr, size + margin, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) return nullptr;
-  if (margin == 0) return mapped;
-  auto address = reinterpret_cast<uintptr_t>(mapped);
-  const uintptr_t aligned = (address + kHugePage - 1) / kHugePage * kHugePage;
-  if (aligned > address) munmap(mapped, aligned - address);
-  if (address + margin > aligned) munmap(reinterpret_cast<void*>(aligned + size), address + margin - aligned);
-  madvise(reinterpret_cast<void*>(aligned), size, MADV_HUGEPAGE);
-  return reinterpret_cast<void*>(aligned);
-}
-
-class Blocks {
+// One range of addresses, given out in blocks. A freed block joins its free neighbours; a new one comes from the
+// smallest hole that it fits into, so that the range stays about as long as what was ever in use at once.
+class Arena {
  public:
+  // Null when the system gives no address range; then the C library's memory serves.
   void* take(size_t bytes) {
-    const size_t size = blockSize(bytes);
+    const size_t size = (bytes + kGrain - 1) / kGrain * kGrain;
     std::lock_guard<std::mutex> lock(mutex_);
+    if (!begin_ && !reserve()) return nullptr;
+    char* block;
+    auto hole = bySize_.lower_bound({size, nullptr});
+    if (hole != bySize_.end()) {
+      auto [holeSize, address] = *hole;
+      removeHole(address, holeSize);
+      if (holeSize > size) addHole(address + size, holeSize - size);
+      block = address;
+    } else {
+      // A hole at the end grows.
+      size_t atEnd = 0;
+      if (!byAddress_.empty()) {
+        auto [address, holeSize] = *byAddress_.rbegin();
+        if (address + holeSize == end_) atEnd = holeSize;
+      }
+      if (static_cast<size_t>(end_ - begin_) - atEnd + size > kReserved) return nullptr;
+      block = end_ - atEnd;
+      if (atEnd > 0) removeHole(block, atEnd);
+      end_ = block + size;
+    }
+    used_[block] = size;
     live_ += size;
     peak_ = std::max(peak_, live_);
-    void* block = reuse(size);
-    if (!block) {
-      giveBack(peak_ + peak_ / 4 - live_);
-      block = mapBlock(size);
-      if (!block && kept_ > 0) {
-        giveBack(0);
-        block = mapBlock(size);
-      }
-    }
-    if (block) sizes_[block] = size;
-    else live_ -= size;
     return block;
   }
 
-  // False when the block is none of these.
-  bool keep(void* block) {
+  // False when the block is none of this range.
+  bool giveBack(void* pointer) {
+    auto* block = static_cast<char*>(pointer);
     std::lock_guard<std::mutex> lock(mutex_);
-    auto found = sizes_.find(block);
-    if (found == sizes_.end()) return false;
-    const size_t size = found->second;
-    sizes_.erase(found);
+    auto found = used_.find(block);
+    if (found == used_.end()) return false;
+    size_t size = found->second;
+    used_.erase(found);
     live_ -= size;
-    kept_ += size;
-    oldest_.push_back({block, size});
-    free_.emplace(size, std::prev(oldest_.end()));
+    auto next = byAddress_.lower_bound(block);
+    if (next != byAddress_.begin()) {
+      auto [address, holeSize] = *std::prev(next);
+      if (address + holeSize == block) {
+        removeHole(address, holeSize);
+        block = address;
+        size += holeSize;
+      }
+    }
+    next = byAddress_.lower_bound(block);
+    if (next != byAddress_.end() && block + size == next->first) {
+      const size_t holeSize = next->second;
+      removeHole(next->first, holeSize);
+      size += holeSize;
+    }
+    addHole(block, size);
     return true;
   }
 
- private:
-  struct Free {
-    void* block;
-    size_t size;
-  };
-  using Position = std::list<Free>::iterator;
-
-  void* reuse(size_t size) {
-    auto found = free_.find(size);
-    if (found == free_.end()) return nullptr;
-    void* block = found->second->block;
-    oldest_.erase(found->second);
-    free_.erase(found);
-    kept_ -= size;
-    return block;
+  MemoryInUse inUse() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    MemoryInUse use{live_, peak_};
+    peak_ = live_;
+    return use;
   }
 
-  // Returns kept blocks to the system, those unused for longest first, until no more than `limit` bytes are kept.
-  void giveBack(size_t limit) {
-    while (kept_ > limit) {
-      Position first = oldest_.begin();
-      auto [begin, end] = free_.equal_range(first->size);
-      for (auto entry = begin; entry != end; ++entry)
-        if (entry->second == first) {
-          free_.erase(entry);
-          break;
-        }
-      munmap(first->block, first->size);
-      kept_ -= first->size;
-      oldest_.erase(first);
-    }
+ private:
+  bool reserve() {
+    void* range = mmap(nullptr, kReserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED) return false;
+    madvise(range, kReserved, MADV_HUGEPAGE);
+    begin_ = end_ = static_cast<char*>(range);
+    return true;
+  }
+
+  void addHole(char* address, size_t size) {
+    byAddress_.emplace(address, size);
+    bySize_.emplace(size, address);
+  }
+
+  void removeHole(char* address, size_t size) {
+    byAddress_.erase(address);
+    bySize_.erase({size, address});
   }
 
   std::mutex mutex_;
-  std::unordered_map<void*, size_t> sizes_;
-  std::multimap<size_t, Position> free_;
-  std::list<Free> oldest_;
-  size_t live_ = 0, kept_ = 0, peak_ = 0;
+  char *begin_ = nullptr, *end_ = nullptr;
+  std::unordered_map<char*, size_t> used_;
+  std::map<char*, size_t> byAddress_;
+  std::set<std::pair<size_t, char*>> bySize_;
+  size_t live_ = 0, peak_ = 0;
 };
 
 // Never destroyed: tensors may outlive it at the end of the process.
-Blocks& blocks() {
-  static auto* all = new Blocks;
-  return *all;
+Arena& arena() {
+  static auto* only = new Arena;
+  return *only;
 }
 
 void release(void* pointer) {
-  if (pointer && !blocks().keep(pointer)) std::free(pointer);
+  if (pointer && !arena().giveBack(pointer)) std::free(pointer);
 }
 
 // libtorch's interface changed between versions (`allocate` was const, `copy_data` is newer), so that nothing here is
@@ -143,8 +143,8 @@ struct Keeping : c10::Allocator {
  private:
   static at::DataPtr allocated(size_t bytes) {
     void* pointer = nullptr;
-    if (bytes >= kSmallest) pointer = blocks().take(bytes);
-    else if (bytes > 0 && posix_memalign(&pointer, kAlignment, bytes) != 0) pointer = nullptr;
+    if (bytes >= kSmallest) pointer = arena().take(bytes);
+    if (!pointer && bytes > 0 && posix_memalign(&pointer, kAlignment, bytes) != 0) pointer = nullptr;
     TORCH_CHECK(pointer || bytes == 0, "not enough memory: a tensor of ", bytes >> 20, " MB does not fit");
     return {pointer, pointer, &release, at::Device(at::DeviceType::CPU)};
   }
@@ -157,12 +157,15 @@ void installAllocator() {
   c10::SetCPUAllocator(&keeping, /*priority=*/1);
 }
 
+MemoryInUse memoryInUse() { return arena().inUse(); }
+
 }  // namespace engine
 
 #else
 
 namespace engine {
 void installAllocator() {}
+MemoryInUse memoryInUse() { return {0, 0}; }
 }  // namespace engine
 
 #endif

@@ -60,6 +60,12 @@ napi_value makeFunction(napi_env env, const char* name, Body body, void* data);
 // Before the first tensor is made.
 void installAllocator();
 
+// Bytes of large tensors on the CPU, now and at most since the last call; 0 where libtorch's own allocator is in use.
+struct MemoryInUse {
+  size_t live, peak;
+};
+MemoryInUse memoryInUse();
+
 // Each file registers its own functions.
 void registerTensor(napi_env env, napi_value exports);
 void registerDispatch(napi_env env, napi_value exports);

@@ -62,6 +62,12 @@ napi_value buildConfiguration(napi_env env, napi_value*, size_t, void*) {
   return toJs(env, at::show_config());
 }
 
+// memoryInUse(): [bytes now, at most since the last call].
+napi_value memory(napi_env env, napi_value*, size_t, void*) {
+  MemoryInUse use = memoryInUse();
+  return toJs(env, at::IntArrayRef({static_cast<int64_t>(use.live), static_cast<int64_t>(use.peak)}));
+}
+
 }  // namespace
 
 void registerRuntime(napi_env env, napi_value exports) {
@@ -72,6 +78,7 @@ void registerRuntime(napi_env env, napi_value exports) {
   defineFunction(env, exports, "setRandomState", setRandomState);
   defineFunction(env, exports, "hasCuda", hasCuda);
   defineFunction(env, exports, "version", version);
+  defineFunction(env, exports, "memoryInUse", memory);
   defineFunction(env, exports, "buildConfiguration", buildConfiguration);
 }
 

@@ -1,5 +1,6 @@
 // Modules: named parameters, buffers and children, as state dictionaries name them.
 
+import { scope } from "./scope.js";
 import type { Device, Tensor } from "./tensor.js";
 
 /**
@@ -73,7 +74,9 @@ export abstract class Module {
         throw new Error(`entry ${name} has shape [${source.shape}], expected [${target.shape}]`);
       }
     }
-    for (const [name, target] of own) target.detach().copy_(state.get(name) as Tensor);
+    scope(() => {
+      for (const [name, target] of own) target.detach().copy_(state.get(name) as Tensor);
+    });
   }
 
   /** Whether operators record a graph for this module's parameters. */
@@ -83,11 +86,10 @@ export abstract class Module {
 
   /** Moves every parameter and buffer. Call it before the parameters are laid flat. */
   to(device: Device): this {
-    for (const tensor of [...this.parameters(), ...this.buffers()]) {
-      const moved = tensor.detach().toDevice(device);
-      tensor.setData(moved);
-      moved.dispose();
-    }
+    scope(() => {
+      for (const tensor of [...this.parameters(), ...this.buffers()])
+        tensor.setData(tensor.detach().toDevice(device));
+    });
     return this;
   }
 

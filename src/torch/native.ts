@@ -54,6 +54,7 @@ interface Addon {
   setRandomState(device: string, state: ArrayBufferLike | ArrayBufferView): void;
   hasCuda(): boolean;
   version(): string;
+  memoryInUse(): number[];
   buildConfiguration(): string;
   startRecording(operators: readonly string[]): void;
   stopRecording(): string;

@@ -46,6 +46,15 @@ export function warnAboutSlowBlas(): void {
     );
 }
 
+/**
+ * Bytes of the tensors of 256 KiB and more on the CPU: now, and at most since the last call. Zero where libtorch's own
+ * allocator is in use (not on Linux).
+ */
+export function memoryInUse(): { bytes: number; peakBytes: number } {
+  const [bytes = 0, peakBytes = 0] = native.memoryInUse();
+  return { bytes, peakBytes };
+}
+
 /** Keeps the calls of the named operators, forward and backward, until `stopRecording`. */
 export function startRecording(operators: readonly string[]): void {
   native.startRecording(operators);

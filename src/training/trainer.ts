@@ -169,7 +169,7 @@ export class Trainer {
       if (batchIndex >= phase.startStep && batchIndex % phase.interval === 0) this.runPhase(phase, reals);
     }
     const batch = reals.images.size(0);
-    this.#updateEma(batch);
+    this.updateEma(batch);
     this.curNimg += batch;
     this.batchIndex += 1;
     this.followSchedule();
@@ -179,9 +179,7 @@ export class Trainer {
   runPhase(phase: Phase, reals: Reals): void {
     const { trained, name, interval } = phase;
     scope(() => {
-      for (const { module, trainable } of [this.#g, this.#d])
-        for (const parameter of trainable) parameter.setRequiresGrad(module === trained.module);
-      const { loss, stats } = phase.evaluate(reals, this.#drawLatents(reals));
+      const { loss, stats } = this.evaluatePhase(phase, reals);
       this.statistics.add(name, { ...stats, [`Phase/${name}`]: loss });
       // Reading a value makes a GPU wait; there the values are read once per tick.
       if (this.device === "cpu") this.statistics.collect();
@@ -190,6 +188,13 @@ export class Trainer {
       const gradientScale = maxGradientNorm === null ? 1 : trained.flat.clipScale(maxGradientNorm);
       trained.optimizer.step({ gradientScale });
     });
+  }
+
+  /** The loss of a phase as a graph that only the network it trains has gradients in. */
+  evaluatePhase(phase: Phase, reals: Reals): PhaseResult {
+    for (const { module, trainable } of [this.#g, this.#d])
+      for (const parameter of trainable) parameter.setRequiresGrad(module === phase.trained.module);
+    return phase.evaluate(reals, this.#drawLatents(reals));
   }
 
   dispose(): void {
@@ -211,7 +216,7 @@ export class Trainer {
   }
 
   /** θ_ema = β θ_ema + (1 - β) θ, with a half-life in images: β = 0.5^(batch / half-life). */
-  #updateEma(batch: number): void {
+  updateEma(batch: number): void {
     const { ema } = this.config;
     const ramped = ema.rampup === null ? Number.POSITIVE_INFINITY : this.curNimg * ema.rampup;
     const halfLifeNimg = Math.min(ema.kimg * 1000, ramped);

@@ -1,0 +1,163 @@
+// What one cycle of training costs, and how much of it are the convolutions alone.
+
+import { memoryInUse } from "../src/torch/runtime.js";
+import { scope } from "../src/torch/scope.js";
+import { resolveConfig, type TrainingConfig } from "../src/training/config.js";
+import { randomReals } from "../src/training/dryRun.js";
+import { type PhaseName, Trainer } from "../src/training/trainer.js";
+import type { BenchConfiguration } from "./configurations.js";
+import {
+  type ConvolutionCall,
+  flops,
+  recordConvolutions,
+  referenceGflops,
+  replaySeconds,
+} from "./convolutions.js";
+import { profile, profileTable } from "./profile.js";
+import { median } from "./statistics.js";
+
+/** Something that is timed: a phase with its convolutions, or the moving average. */
+interface Part {
+  name: PhaseName | "ema";
+  /** It runs in every so many-th step. */
+  interval: number;
+  run(): void;
+  convolutions: ConvolutionCall[];
+}
+
+export interface MemoryRow {
+  what: string;
+  megabytes: number;
+}
+
+export interface TrainingResult {
+  /** Seconds of each part, and of its convolutions on their own. */
+  seconds: Record<string, number>;
+  convSeconds: Record<string, number>;
+  imgPerSec: number;
+  /** Share of a cycle's time that its convolutions take on their own. */
+  convBound: number;
+  convGflops: number;
+  /** One 3x3 convolution of 128 channels at 32x32 with both of its gradients, in the same run. */
+  referenceGflops: number;
+  peakMemoryMb: number;
+  memory: MemoryRow[];
+}
+
+export function describe({ cfg, resolution, overrides }: BenchConfiguration): TrainingConfig {
+  const facts = {
+    ...{ resolution, source: "random", background: "white", conditional: false },
+    ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
+  };
+  // Networks that grow are measured fully grown.
+  return { ...resolveConfig(cfg, facts, overrides), growth: null };
+}
+
+export function measureTraining(
+  configuration: BenchConfiguration,
+  { repeats, profileRows }: { repeats: number; profileRows?: number | undefined },
+): TrainingResult {
+  const baseMb = residentMb();
+  const trainer = new Trainer(describe(configuration));
+  const run = (phase: (typeof trainer.phases)[number]) =>
+    scope(() => trainer.runPhase(phase, randomReals(trainer)));
+  const persistent = memoryInUse().bytes;
+  memoryInUse();
+  const parts = trainer.phases.map((phase): Part => {
+    run(phase);
+    const convolutions = recordConvolutions(() => run(phase));
+    return { name: phase.name, interval: phase.interval, run: () => run(phase), convolutions };
+  });
+  const { peakBytes } = memoryInUse();
+  const saved = Math.max(...trainer.phases.map((phase) => savedBytes(trainer, phase)));
+  const peakMemoryMb = peakResidentMb();
+  const { batch } = trainer.config;
+  parts.push({ name: "ema", interval: 1, run: () => trainer.updateEma(batch), convolutions: [] });
+
+  if (profileRows !== undefined)
+    for (const part of parts)
+      process.stdout.write(`${part.name}\n${profileTable(profile(part.run), profileRows)}\n`);
+
+  const timings = parts.map((part) => ({ ...part, ...timed(part, repeats) }));
+  const reference = referenceGflops();
+  trainer.dispose();
+
+  // One cycle is a step with its share of the lazy regularization.
+  type Timing = (typeof timings)[number];
+  const perCycle = (value: (timing: Timing) => number) =>
+    timings.reduce((sum, timing) => sum + value(timing) / timing.interval, 0);
+  const cycleSeconds = perCycle(({ seconds }) => seconds);
+  const convSeconds = perCycle((timing) => timing.convSeconds);
+  const convFlops = perCycle(({ convolutions }) => flops(convolutions));
+  const named = (value: (timing: Timing) => number) =>
+    Object.fromEntries(timings.map((timing) => [timing.name, rounded(value(timing))]));
+  return {
+    seconds: named(({ seconds }) => seconds),
+    convSeconds: named((timing) => timing.convSeconds),
+    imgPerSec: rounded(batch / cycleSeconds),
+    convBound: rounded(convSeconds / cycleSeconds),
+    convGflops: rounded(convFlops / convSeconds / 1e9),
+    referenceGflops: rounded(reference),
+    peakMemoryMb,
+    memory: memoryRows({ baseMb, persistent, saved, peakBytes, peakMemoryMb }),
+  };
+}
+
+/** A part and its convolutions in turn, so that a change in the machine's speed meets both. */
+function timed(part: Part, repeats: number): { seconds: number; convSeconds: number } {
+  const rounds = Array.from({ length: repeats }, () => {
+    const start = performance.now();
+    part.run();
+    const seconds = (performance.now() - start) / 1000;
+    return { seconds, convSeconds: replaySeconds(part.convolutions) };
+  });
+  return {
+    seconds: median(rounds.map(({ seconds }) => seconds)),
+    convSeconds: median(rounds.map(({ convSeconds }) => convSeconds)),
+  };
+}
+
+/** Bytes that a phase's graph keeps for its gradients, counted when its loss is known. */
+function savedBytes(trainer: Trainer, phase: (typeof trainer.phases)[number]): number {
+  return scope(() => {
+    const reals = randomReals(trainer);
+    const before = memoryInUse().bytes;
+    trainer.evaluatePhase(phase, reals);
+    return memoryInUse().bytes - before;
+  });
+}
+
+function memoryRows(bytes: {
+  baseMb: number;
+  persistent: number;
+  saved: number;
+  peakBytes: number;
+  peakMemoryMb: number;
+}): MemoryRow[] {
+  const { baseMb, persistent, saved, peakBytes, peakMemoryMb } = bytes;
+  if (peakBytes === 0) return [];
+  const mb = (value: number) => Math.round(value / 2 ** 20);
+  return [
+    { what: "Node and libtorch before any network", megabytes: baseMb },
+    { what: "parameters, gradients, moments, moving average", megabytes: mb(persistent) },
+    { what: "activations saved for gradients, largest phase", megabytes: mb(saved) },
+    { what: "temporary tensors at the largest moment", megabytes: mb(peakBytes - persistent - saved) },
+    {
+      what: "the rest: small tensors, oneDNN's buffers and code, kept blocks",
+      megabytes: peakMemoryMb - baseMb - mb(peakBytes),
+    },
+    { what: "peak of the process", megabytes: peakMemoryMb },
+  ];
+}
+
+function residentMb(): number {
+  return Math.round(process.memoryUsage.rss() / 2 ** 20);
+}
+
+function peakResidentMb(): number {
+  return Math.round(process.resourceUsage().maxRSS / 1024);
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}
