@@ -5,6 +5,7 @@ import { conv2d, onesStrided, replay } from "../src/torch/ops.js";
 import { randn } from "../src/torch/random.js";
 import { type RecordedCall, startRecording, stopRecording, type TensorLayout } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
+import type { Tensor } from "../src/torch/tensor.js";
 import { median } from "./statistics.js";
 
 const operators = ["aten::_convolution", "aten::convolution_backward"];
@@ -17,17 +18,11 @@ const positions = {
 
 const outputMask = 10;
 
-/** Calls that are alike, and how often they came. */
-export interface ConvolutionCall {
-  call: RecordedCall;
-  count: number;
-}
-
 /**
- * Runs `body` and returns the learned convolutions in it, forward and backward. The depthwise filters of up and
- * down sampling are left out: they are part of what is not bound by convolutions.
+ * Runs `body` and returns the learned convolutions in it, forward and backward, in order. The filters of up and down
+ * sampling are left out: they are part of what is not bound by convolutions.
  */
-export function recordConvolutions(body: () => void): ConvolutionCall[] {
+export function recordConvolutions(body: () => void): RecordedCall[] {
   startRecording(operators);
   let calls: RecordedCall[];
   try {
@@ -35,21 +30,35 @@ export function recordConvolutions(body: () => void): ConvolutionCall[] {
   } finally {
     calls = stopRecording();
   }
-  const byText = new Map<string, ConvolutionCall>();
-  for (const call of calls) {
-    const { groups } = positions[call.operator as keyof typeof positions];
-    if (call.args[groups] !== 1) continue;
-    const text = JSON.stringify(call);
-    const known = byText.get(text);
-    if (known) known.count += 1;
-    else byText.set(text, { call, count: 1 });
-  }
-  return [...byText.values()];
+  return calls.filter((call) => call.args[positions[call.operator as keyof typeof positions].groups] === 1);
 }
 
-/** Seconds that the calls take on their own, each warmed up once, in the shapes and layouts that they were recorded in. */
-export function replaySeconds(calls: readonly ConvolutionCall[]): number {
-  return calls.reduce((total, { call, count }) => total + count * noGrad(() => secondsOf(call)), 0);
+/**
+ * Seconds that the calls take on their own, one after the other in the order that they came in, in their shapes and
+ * layouts: the caches are then about as cold for each as they are in training. Everything is warmed up once.
+ */
+export function replaySeconds(calls: readonly RecordedCall[]): number {
+  return noGrad(() => {
+    const tensors = new Map<string, Tensor>();
+    const tensorLike = (arg: TensorLayout): Tensor => {
+      const key = JSON.stringify(arg);
+      const known = tensors.get(key) ?? onesStrided(arg.shape, arg.strides);
+      tensors.set(key, known);
+      return known;
+    };
+    const prepared = calls.map(({ operator, args }) => ({
+      operator:
+        operator === "aten::_convolution" ? ("_convolution" as const) : ("convolution_backward" as const),
+      args: args.map((arg) => (isLayout(arg) ? tensorLike(arg) : arg)),
+    }));
+    const run = () => {
+      for (const { operator, args } of prepared) replay(operator, args);
+    };
+    run();
+    const start = performance.now();
+    run();
+    return (performance.now() - start) / 1000;
+  });
 }
 
 /** GFLOP/s of one 3x3 convolution of 128 channels at 32x32, batch 8, with both of its gradients: what the machine can do. */
@@ -65,19 +74,10 @@ export function referenceGflops(): number {
   });
 }
 
-function secondsOf(call: RecordedCall): number {
-  const args = call.args.map((arg) => (isLayout(arg) ? onesStrided(arg.shape, arg.strides) : arg));
-  const operator = call.operator === "aten::_convolution" ? "_convolution" : "convolution_backward";
-  replay(operator, args);
-  const start = performance.now();
-  replay(operator, args);
-  return (performance.now() - start) / 1000;
-}
-
 /** Floating-point operations of the calls: two for each product of an input and a weight. */
-export function flops(calls: readonly ConvolutionCall[]): number {
+export function flops(calls: readonly RecordedCall[]): number {
   let total = 0;
-  for (const { call, count } of calls) {
+  for (const call of calls) {
     const { input, weight, transposed } = positions[call.operator as keyof typeof positions];
     const [n, , h, w] = layout(call, input).shape as [number, number, number, number];
     const weightElements = layout(call, weight).shape.reduce((product, size) => product * size, 1);
@@ -86,7 +86,7 @@ export function flops(calls: readonly ConvolutionCall[]): number {
     const pixels = call.args[transposed] === true ? h * w : outputPixels(call, backward);
     const mask = call.args[outputMask];
     const passes = backward && Array.isArray(mask) ? mask.slice(0, 2).filter(Boolean).length : 1;
-    total += count * passes * 2 * n * pixels * weightElements;
+    total += passes * 2 * n * pixels * weightElements;
   }
   return total;
 }

@@ -1,18 +1,12 @@
 // What one cycle of training costs, and how much of it are the convolutions alone.
 
-import { memoryInUse } from "../src/torch/runtime.js";
+import { memoryInUse, type RecordedCall } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
 import { resolveConfig, type TrainingConfig } from "../src/training/config.js";
 import { randomReals } from "../src/training/dryRun.js";
 import { type PhaseName, Trainer } from "../src/training/trainer.js";
 import type { BenchConfiguration } from "./configurations.js";
-import {
-  type ConvolutionCall,
-  flops,
-  recordConvolutions,
-  referenceGflops,
-  replaySeconds,
-} from "./convolutions.js";
+import { flops, recordConvolutions, referenceGflops, replaySeconds } from "./convolutions.js";
 import { profile, profileTable } from "./profile.js";
 import { median } from "./statistics.js";
 
@@ -22,7 +16,7 @@ interface Part {
   /** It runs in every so many-th step. */
   interval: number;
   run(): void;
-  convolutions: ConvolutionCall[];
+  convolutions: RecordedCall[];
 }
 
 export interface MemoryRow {
@@ -59,8 +53,8 @@ export function measureTraining(
 ): TrainingResult {
   const baseMb = residentMb();
   const trainer = new Trainer(describe(configuration));
-  const run = (phase: (typeof trainer.phases)[number]) =>
-    scope(() => trainer.runPhase(phase, randomReals(trainer)));
+  const reals = randomReals(trainer);
+  const run = (phase: (typeof trainer.phases)[number]) => trainer.runPhase(phase, reals);
   const persistent = memoryInUse().bytes;
   memoryInUse();
   const parts = trainer.phases.map((phase): Part => {

@@ -112,6 +112,38 @@ Gradients backward(const at::Tensor& gradient, const Inputs& in, const at::Tenso
   return result;
 }
 
+template <typename T>
+void doubleBackward(const at::Tensor& towardsX, const at::Tensor& towardsScale, const at::Tensor& gradient, const at::Tensor& x,
+                    const at::Tensor& scale, const at::Tensor& y, const Constants& k, at::Tensor& toGradient, at::Tensor* toX,
+                    at::Tensor* toScale) {
+  const int64_t samples = gradient.size(0), channels = gradient.size(1), pixels = gradient.size(2) * gradient.size(3);
+  const int64_t part = pixelsPerPart(pixels, channels), parts = (pixels + part - 1) / part;
+  const at::Tensor vx = towardsX.defined() ? towardsX.contiguous(at::MemoryFormat::ChannelsLast) : towardsX;
+  const at::Tensor vs = towardsScale.defined() ? towardsScale.contiguous() : towardsScale;
+  toGradient = at::empty_like(gradient);
+  if (!vx.defined() && !vs.defined()) {
+    toGradient.zero_();
+    return;
+  }
+  // The kernel writes x's part wherever there is something towards the scale, wanted or not.
+  at::Tensor xPart = vs.defined() ? at::empty_like(gradient) : at::Tensor();
+  at::Tensor scaleSums = toScale ? at::zeros({samples, parts, channels}, gradient.options()) : at::Tensor();
+  Inputs in{gradient, scale, at::Tensor(), at::Tensor(), at::Tensor()};
+  const T *v = dataOf<T>(vx), *s = dataOf<T>(vs), *g = gradient.data_ptr<T>(), *data = dataOf<T>(x), *out = dataOf<T>(y);
+  T *to = toGradient.data_ptr<T>(), *xOut = xPart.defined() ? xPart.data_ptr<T>() : nullptr;
+  at::parallel_for(0, samples * parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n = i / parts, start = (i % parts) * part, count = std::min(part, pixels - start);
+      const int64_t at = (n * pixels + start) * channels;
+      kernels<T>().affineDoubleBackward(v ? v + at : nullptr, s ? s + n * channels : nullptr, g + at, s ? data + at : nullptr,
+                                        out ? out + at : nullptr, count, channels, sampleAt<T>(in, k, n, T(1)), to + at,
+                                        xOut ? xOut + at : nullptr, toScale ? scaleSums.data_ptr<T>() + i * channels : nullptr);
+    }
+  });
+  if (toX) *toX = xPart;
+  if (toScale) *toScale = scaleSums.sum(1);
+}
+
 // The slope of lrelu and clamp at each element, read off their output.
 at::Tensor slopesOf(const at::Tensor& y, const Constants& k) {
   at::Tensor slopes = at::empty_like(y);
@@ -145,6 +177,9 @@ Gradients differentiable(const at::Tensor& gradient, const Inputs& in, const at:
 
 using OptionalTensor = c10::optional<at::Tensor>;
 
+at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, const at::Tensor& y, const Constants& k, bool ofScale,
+                               at::Tensor* scaleGradient);
+
 struct FusedAffine : Function<FusedAffine> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& scale, const OptionalTensor& bias,
                             const OptionalTensor& noise, const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain,
@@ -172,7 +207,9 @@ struct FusedAffine : Function<FusedAffine> {
     auto wants = [&](size_t i) { return given.get(i) && ctx->needs_input_grad(edge++); };
     Wanted wanted{wants(0), wants(1), wants(2), wants(3), wants(4)};
     Gradients g;
-    if (c10::GradMode::is_enabled()) {
+    if (c10::GradMode::is_enabled() && wanted.x && !wanted.bias && !wanted.noise && !wanted.strength) {
+      g.x = applyAffineGradient(grads[0], in, y, k, wanted.scale, &g.scale);
+    } else if (c10::GradMode::is_enabled()) {
       g = differentiable(grads[0], in, y, k, wanted);
     } else {
       at::Tensor gradient = grads[0].contiguous(at::MemoryFormat::ChannelsLast);
@@ -183,6 +220,66 @@ struct FusedAffine : Function<FusedAffine> {
     return {g.x, g.scale, g.bias, g.noise, g.strength, none, none, none, none, none};
   }
 };
+
+std::vector<double> packed(const Constants& k) { return {k.scaleGain, k.biasGain, k.noiseGain, k.slope, k.clamp}; }
+
+Constants unpacked(const std::vector<double>& c) { return {c[0], c[1], c[2], c[3], c[4]}; }
+
+// The gradients of x and scale as a function of its own, for the gradients of gradients that R1 and path length take.
+struct AffineGradient : Function<AffineGradient> {
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& gradient, const OptionalTensor& x, const OptionalTensor& scale,
+                               const OptionalTensor& y, std::vector<double> constants, bool ofScale) {
+    at::Tensor none, dense = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+    Inputs in{x.value_or(dense), scale.value_or(none), none, none, none};
+    Constants k = unpacked(constants);
+    at::Tensor output = y.value_or(none);
+    Gradients g;
+    AT_DISPATCH_FLOATING_TYPES(dense.scalar_type(), "affine", [&] {
+      g = engine::backward<scalar_t>(dense, in, output, k, {true, ofScale, false, false, false});
+    });
+    ctx->set_materialize_grads(false);
+    ctx->save_for_backward({dense, x.value_or(none), in.scale, output});
+    ctx->saved_data["constants"] = constants;
+    if (ofScale) return {g.x, g.scale};
+    return {g.x};
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    auto saved = ctx->get_saved_variables();
+    const at::Tensor &gradient = saved[0], &x = saved[1], &scale = saved[2], &y = saved[3];
+    Constants k = unpacked(ctx->saved_data["constants"].toDoubleVector());
+    const at::Tensor& vx = grads[0];
+    at::Tensor none, vs = grads.size() > 1 ? grads[1] : none;
+    size_t edge = 1;
+    const bool wantsX = x.defined() && ctx->needs_input_grad(edge++);
+    const bool wantsScale = scale.defined() && ctx->needs_input_grad(edge++);
+    at::Tensor toGradient, toX, toScale;
+    if (c10::GradMode::is_enabled()) {
+      at::Tensor m = y.defined() ? slopesOf(y.detach(), k) * k.scaleGain : at::full({}, k.scaleGain, gradient.options());
+      auto wide = [](const at::Tensor& t) { return t.unsqueeze(2).unsqueeze(3); };
+      if (vx.defined()) toGradient = m * (scale.defined() ? vx * wide(scale) : vx);
+      if (vs.defined()) toGradient = toGradient.defined() ? toGradient + m * x * wide(vs) : m * x * wide(vs);
+      if (wantsX && vs.defined()) toX = m * gradient * wide(vs);
+      if (wantsScale && vx.defined()) toScale = (m * gradient * vx).sum({2, 3});
+    } else {
+      AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), "affine", [&] {
+        doubleBackward<scalar_t>(vx, vs, gradient, x, scale, y, k, toGradient, vs.defined() && wantsX ? &toX : nullptr,
+                                 vx.defined() && wantsScale ? &toScale : nullptr);
+      });
+    }
+    return {toGradient, toX, toScale, none, none, none};
+  }
+};
+
+at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, const at::Tensor& y, const Constants& k, bool ofScale,
+                               at::Tensor* scaleGradient) {
+  auto given = [](const at::Tensor& tensor) { return tensor.defined() ? OptionalTensor(tensor) : c10::nullopt; };
+  // The slope is constant almost everywhere: nothing flows through y.
+  at::Tensor output = y.defined() ? y.detach() : y;
+  auto gradients = AffineGradient::apply(gradient, given(in.x), given(in.scale), given(output), packed(k), ofScale);
+  if (ofScale) *scaleGradient = gradients[1];
+  return gradients[0];
+}
 
 at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const OptionalTensor& bias, const OptionalTensor& noise,
                   const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain, double slope, double clamp) {

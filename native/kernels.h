@@ -47,6 +47,11 @@ struct Kernels {
   // `y` is the output of `affine`, for its slope; null where that is 1 everywhere.
   void (*affineBackward)(const T* gradient, const T* x, const T* y, int64_t pixels, int64_t channels, const Affine<T>& affine,
                          const AffineGradients<T>& gradients);
+  // The derivatives of `affineBackward` (of x and scale): for `vx` towards the gradient of x and `vs` (null: 0) towards
+  // that of scale, with u = gradient · slope: toGradient = slope · (scale · vx + vs · x), toX = vs · u, and toScale, summed
+  // over pixels, = vx · u; all times the scale's gain. `vx` and what is written may be null.
+  void (*affineDoubleBackward)(const T* vx, const T* vs, const T* gradient, const T* x, const T* y, int64_t pixels, int64_t channels,
+                               const Affine<T>& affine, T* toGradient, T* toX, T* toScale);
   // out = in · (derivative of lrelu and clamp, read off their output y)
   void (*slopes)(const T* y, T* out, int64_t count, T slope, T clamp);
   // out[i] += Σ_t taps[t] · in[i + t · step]
@@ -55,7 +60,9 @@ struct Kernels {
   void (*energy)(const T* weight, T* out, int64_t rows, int64_t taps, int64_t columns);
   // out = 2 · weight · gradient[row, column]
   void (*energyBackward)(const T* gradient, const T* weight, T* out, int64_t rows, int64_t taps, int64_t columns);
-  // Leaves the gradients at 0.
+  // a += weight · (b - a)
+  void (*approach)(T* a, const T* b, int64_t count, T weight);
+  // Leaves the gradients at 0; `first` is null where β1 is 0: the first moment is the gradient then.
   void (*adam)(T* values, T* gradients, T* first, T* second, int64_t count, const AdamOptions<T>& options);
 };
 

@@ -18,8 +18,9 @@ export class Adam {
   readonly options: AdamOptions;
   /** Learning rate of the next step; `options.lr` at first. */
   lr: number;
-  /** First and second moments, [total elements] each. */
-  readonly firstMoment: Tensor;
+  /** [total elements]; with β1 = 0 it would be the gradient of the last step, and is not kept. */
+  readonly firstMoment: Tensor | undefined;
+  /** [total elements] */
   readonly secondMoment: Tensor;
   steps = 0;
   readonly #flat: FlatParameters;
@@ -29,7 +30,7 @@ export class Adam {
     this.lr = options.lr;
     this.options = options;
     const like = { device: flat.values.device, dtype: flat.values.dtype };
-    this.firstMoment = zeros(flat.values.shape, like).keep();
+    this.firstMoment = options.beta1 === 0 ? undefined : zeros(flat.values.shape, like).keep();
     this.secondMoment = zeros(flat.values.shape, like).keep();
   }
 
@@ -54,28 +55,29 @@ export class Adam {
       this.#flat.cleanGradients();
       if (gradientScale !== 1) gradients.mul_(gradientScale);
       // m = β1 m + (1 - β1) g;  v = β2 v + (1 - β2) g²
-      firstMoment.lerp_(gradients, 1 - beta1);
+      firstMoment?.lerp_(gradients, 1 - beta1);
       secondMoment.mul_(beta2).addcmul_(gradients, gradients, 1 - beta2);
       const denominator = secondMoment.div(correction2).sqrt_().add(eps);
-      values.addcdiv_(firstMoment, denominator, -stepSize);
+      values.addcdiv_(firstMoment ?? gradients, denominator, -stepSize);
       gradients.zero_();
     });
   }
 
-  /** Both moments of each parameter, as views in the order of the parameters. */
+  /** The moments of each parameter, as views in the order of the parameters; none of the first kind when it is not kept. */
   moments(): { first: Tensor[]; second: Tensor[] } {
-    return { first: this.#flat.partsOf(this.firstMoment), second: this.#flat.partsOf(this.secondMoment) };
+    const first = this.firstMoment ? this.#flat.partsOf(this.firstMoment) : [];
+    return { first, second: this.#flat.partsOf(this.secondMoment) };
   }
 
   /** Forgets the moments, as at the beginning. */
   reset(): void {
-    this.firstMoment.zero_();
+    this.firstMoment?.zero_();
     this.secondMoment.zero_();
     this.steps = 0;
   }
 
   dispose(): void {
-    this.firstMoment.dispose();
+    this.firstMoment?.dispose();
     this.secondMoment.dispose();
   }
 }

@@ -11,6 +11,7 @@ const ops = {
   resample: op("stylegan::resample2d"),
   energy: op("stylegan::weight_energy"),
   adam: opVoid("stylegan::adam_"),
+  approach: opVoid("stylegan::approach_"),
 };
 
 let enabled = process.env.STYLEGAN_KERNELS !== "off";
@@ -101,9 +102,9 @@ export interface AdamKernelOptions {
   gradientScale: number;
 }
 
-/** One step of Adam on flat buffers; `values` and both moments change, and the gradients become 0. */
+/** One step of Adam on flat buffers; `values` and the moments change, and the gradients become 0. Without β1 there is no first moment. */
 export function adamKernel(
-  buffers: { values: Tensor; gradients: Tensor; firstMoment: Tensor; secondMoment: Tensor },
+  buffers: { values: Tensor; gradients: Tensor; firstMoment: Tensor | undefined; secondMoment: Tensor },
   options: AdamKernelOptions,
 ): void {
   const { values, gradients, firstMoment, secondMoment } = buffers;
@@ -112,4 +113,9 @@ export function adamKernel(
     ...[values, gradients, firstMoment, secondMoment],
     ...[beta1, beta2, eps, stepSize, correction2, gradientScale, gradientLimit],
   );
+}
+
+/** a += weight · (b - a) on flat buffers. */
+export function approachKernel(a: Tensor, b: Tensor, weight: number): void {
+  ops.approach(a, b, weight);
 }

@@ -163,10 +163,11 @@ export function isSnapshotOf(file: string, curNimg: number): boolean {
 function momentsOf({ G, D, gOptimizer, dOptimizer }: Trainer): [string, Tensor][] {
   const named = (name: string, network: Module, optimizer: Adam): [string, Tensor][] => {
     const { first, second } = optimizer.moments();
-    return network.namedParameters().flatMap(([parameter], i): [string, Tensor][] => [
-      [`adam.${name}.first.${parameter}`, first[i] as Tensor],
-      [`adam.${name}.second.${parameter}`, second[i] as Tensor],
-    ]);
+    const names = network.namedParameters().map(([parameter]) => parameter);
+    return [
+      ...first.map((moment, i): [string, Tensor] => [`adam.${name}.first.${names[i]}`, moment]),
+      ...second.map((moment, i): [string, Tensor] => [`adam.${name}.second.${names[i]}`, moment]),
+    ];
   };
   return [...named("G", G, gOptimizer), ...named("D", D, dOptimizer)];
 }

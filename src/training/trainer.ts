@@ -7,6 +7,7 @@ import { createDiscriminator, createGenerator } from "../networks/registry.js";
 import { Adam, type AdamOptions } from "../torch/adam.js";
 import { backward, noGrad } from "../torch/autograd.js";
 import { FlatParameters, layFlat } from "../torch/flat.js";
+import { approachKernel, hasKernels } from "../torch/kernels.js";
 import type { Module } from "../torch/module.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
@@ -222,7 +223,9 @@ export class Trainer {
     const halfLifeNimg = Math.min(ema.kimg * 1000, ramped);
     const beta = 0.5 ** (batch / Math.max(halfLifeNimg, 1e-8));
     noGrad(() => {
-      this.#emaParameters.values.lerp_(this.#g.flat.values, 1 - beta);
+      const ours = this.#emaParameters.values;
+      if (hasKernels(ours)) approachKernel(ours, this.#g.flat.values, 1 - beta);
+      else ours.lerp_(this.#g.flat.values, 1 - beta);
       this.#emaBuffers.copy_(this.#gBuffers);
     });
   }

@@ -202,7 +202,8 @@ it.each([
       adam.step({ gradientScale: 0.25 });
       expect(Math.max(...flat.gradients.toFloat32Array().map(Math.abs))).toBe(0);
     }
-    const all = [flat.values, adam.firstMoment, adam.secondMoment].map(doubles);
+    expect(adam.firstMoment === undefined).toBe(beta1 === 0);
+    const all = [flat.values, adam.firstMoment ?? flat.values, adam.secondMoment].map(doubles);
     for (const owner of [adam, flat, module]) owner.dispose();
     return all;
   });
