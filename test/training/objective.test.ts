@@ -6,6 +6,7 @@ import { noGrad } from "../../src/torch/autograd.js";
 import { manualSeed, randn } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
+import type { Tensor } from "../../src/torch/tensor.js";
 import { resolveConfig, type TrainingConfig, type TrainingOverrides } from "../../src/training/config.js";
 import { fadeReals } from "../../src/training/growth.js";
 import type { Reals } from "../../src/training/objective.js";
