@@ -158,12 +158,12 @@ describe("a full disk", () => {
     const mount = work.path("full");
     mkdirSync(mount);
     try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", mount], { stdio: "pipe" });
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=1700k", "tmpfs", mount], { stdio: "pipe" });
     } catch {
       context.skip("a tmpfs cannot be mounted here: needs root");
     }
     try {
-      // One state (0.9 MB) and one snapshot (0.5 MB) fit, a second state beside them does not.
+      // One state (0.7 MB) and one snapshot (0.5 MB) fit, a second state beside them does not.
       const result = await work.train("full").done;
       expectUserError(result, /disk is full/);
       const run = join(mount, runName);
