@@ -5,50 +5,31 @@ import webgpuUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url"
 import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import type { ModelFile } from "../../src/protocol.js";
 import { RandomState } from "../../src/synthesis/randomState.js";
-import { DownloadError, downloadAll } from "./download.js";
+import { downloadAll } from "./download.js";
 import type { Backend, LoadRequest, View } from "./messages.js";
 
 type Runtime = typeof import("onnxruntime-web/wasm");
 
 interface LoadOptions extends Omit<LoadRequest, "kind"> {
   onProgress: (loaded: number, total: number) => void;
-}
-
-/** Where a visitor's pictures are computed if nothing else is asked for. */
-async function bestBackend(): Promise<Backend> {
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  // Software that imitates a graphics card is slower than WebAssembly.
-  return adapter && !adapter.info.isFallbackAdapter ? "webgpu" : "wasm";
+  /** All files are there. */
+  onLoaded: () => void;
 }
 
 export class Generator {
   private constructor(
-    readonly backend: Backend,
     private readonly model: ModelFile,
     private readonly runtime: Runtime,
     private readonly mapping: InferenceSession,
     private readonly synthesis: InferenceSession,
   ) {}
 
-  /**
-   * On the backend asked for; otherwise on the best one, and on WebAssembly where that one fails after all.
-   * @throws Error that says what could not be loaded
-   */
-  static async load(options: LoadOptions): Promise<Generator> {
-    if (options.backend) return Generator.#loadOn(options.backend, options);
-    const best = await bestBackend();
-    try {
-      return await Generator.#loadOn(best, options);
-    } catch (error) {
-      if (best === "wasm" || error instanceof DownloadError) throw error;
-      return Generator.#loadOn("wasm", options);
-    }
-  }
-
-  static async #loadOn(backend: Backend, { model, modelUrl, onProgress }: LoadOptions): Promise<Generator> {
+  /** @throws Error that says what could not be loaded */
+  static async load({ model, modelUrl, backend, onProgress, onLoaded }: LoadOptions): Promise<Generator> {
     const files = [model.mapping, model.synthesis].map((name) => new URL(name, modelUrl).href);
     const engine = new URL(backend === "webgpu" ? webgpuUrl : wasmUrl, import.meta.url).href;
     const [wasm, mapping, synthesis] = await downloadAll([engine, ...files], onProgress);
+    onLoaded();
     const runtime: Runtime =
       backend === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
     runtime.env.logLevel = "error";
@@ -60,7 +41,6 @@ export class Generator {
     const create = (bytes: Uint8Array | undefined, executionProviders: Backend[]) =>
       runtime.InferenceSession.create(bytes as Uint8Array, { executionProviders });
     return new Generator(
-      backend,
       model,
       runtime,
       // The mapping network is a few small matrices: a graphics card would only add its latency.

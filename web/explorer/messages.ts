@@ -22,8 +22,7 @@ export interface LoadRequest {
   model: ModelFile;
   /** Absolute address of model.json. */
   modelUrl: string;
-  /** Default: WebGPU where the browser has it on a real graphics card, otherwise WebAssembly. */
-  backend?: Backend;
+  backend: Backend;
 }
 
 export interface RenderRequest {
@@ -36,7 +35,9 @@ export type Request = LoadRequest | RenderRequest;
 
 export type Reply =
   | { kind: "progress"; loaded: number; total: number }
-  | { kind: "ready"; backend: Backend }
+  /** All files are there; what remains can hang where a graphics driver is broken. */
+  | { kind: "starting" }
+  | { kind: "ready" }
   /** RGBA, row by row. */
   | { kind: "picture"; id: number; pixels: Uint8ClampedArray<ArrayBuffer>; milliseconds: number }
   /** Without an id: loading failed. */

@@ -23,6 +23,9 @@ export interface LoadOptions {
   onProgress: (loaded: number, total: number) => void;
 }
 
+/** Milliseconds for the first picture with WebGPU, whose programs are compiled for it. */
+const webgpuPatience = 30_000;
+
 /** Pictures that are kept for when they are asked for again. */
 const cacheBytes = 64 * 2 ** 20;
 
@@ -42,22 +45,49 @@ export class Pictures {
     worker.addEventListener("message", ({ data }: MessageEvent<Reply>) => this.#receive(data));
   }
 
-  /** @throws Error that says why the generator does not run here */
-  static load({ model, modelUrl, backend, onProgress }: LoadOptions): Promise<Pictures> {
+  /**
+   * On the backend asked for; otherwise on WebGPU where there is a graphics card and it works, and on WebAssembly
+   * elsewhere.
+   * @throws Error that says why the generator does not run here
+   */
+  static async load({ backend, ...options }: LoadOptions): Promise<Pictures> {
+    if (backend) return Pictures.#start({ ...options, backend });
+    if (await hasGraphicsCard()) {
+      // Whatever the reason: WebAssembly needs none of it, and names what both lack.
+      const pictures = await Pictures.#start({ ...options, backend: "webgpu" }).catch(() => undefined);
+      if (pictures) return pictures;
+    }
+    return Pictures.#start({ ...options, backend: "wasm" });
+  }
+
+  static #start({
+    model,
+    modelUrl,
+    backend,
+    onProgress,
+  }: LoadOptions & { backend: Backend }): Promise<Pictures> {
     return new Promise((resolve, reject) => {
       const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+      let timer: ReturnType<typeof setTimeout> | undefined;
       const fail = (message: string) => {
+        clearTimeout(timer);
         worker.terminate();
         reject(new Error(message));
       };
-      worker.addEventListener("error", () => fail("The part that computes pictures could not be loaded."));
-      worker.addEventListener("message", function first({ data }: MessageEvent<Reply>) {
-        if (data.kind === "progress") return onProgress(data.loaded, data.total);
-        worker.removeEventListener("message", first);
-        if (data.kind === "ready") resolve(new Pictures(worker, { model, backend: data.backend }));
+      const receive = ({ data }: MessageEvent<Reply>) => {
+        if (data.kind === "progress") onProgress(data.loaded, data.total);
+        else if (data.kind === "starting" && backend === "webgpu")
+          timer = setTimeout(() => fail("WebGPU does not answer."), webgpuPatience);
         else if (data.kind === "error") fail(data.message);
-      });
-      const request: Request = { kind: "load", model, modelUrl, ...(backend ? { backend } : {}) };
+        else if (data.kind === "ready") {
+          clearTimeout(timer);
+          worker.removeEventListener("message", receive);
+          resolve(new Pictures(worker, { model, backend }));
+        }
+      };
+      worker.addEventListener("error", () => fail("The part that computes pictures could not be loaded."));
+      worker.addEventListener("message", receive);
+      const request: Request = { kind: "load", model, modelUrl, backend };
       worker.postMessage(request);
     });
   }
@@ -126,4 +156,10 @@ export class Pictures {
 export function keyOf(view: View): string {
   const { mixSeed, layers, ...rest } = view;
   return JSON.stringify(layers.length > 0 ? { ...rest, mixSeed, layers } : rest);
+}
+
+async function hasGraphicsCard(): Promise<boolean> {
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  // Software that imitates a graphics card is slower than WebAssembly.
+  return adapter !== null && adapter !== undefined && !adapter.info.isFallbackAdapter;
 }

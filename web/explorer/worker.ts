@@ -2,7 +2,7 @@
 
 import { DownloadError } from "./download.js";
 import { Generator } from "./generator.js";
-import type { LoadRequest, RenderRequest, Reply, Request } from "./messages.js";
+import type { LoadRequest, RenderRequest, Reply, Request, View } from "./messages.js";
 
 let generator: Generator | undefined;
 
@@ -10,13 +10,18 @@ function reply(message: Reply, transfer: Transferable[] = []): void {
   self.postMessage(message, { transfer });
 }
 
+const firstView: View = { seed: 0, classIndex: 0, truncationPsi: 1, noise: true, mixSeed: 0, layers: [] };
+
 async function load({ kind: _, ...options }: LoadRequest): Promise<void> {
   try {
     generator = await Generator.load({
       ...options,
       onProgress: (loaded, total) => reply({ kind: "progress", loaded, total }),
+      onLoaded: () => reply({ kind: "starting" }),
     });
-    reply({ kind: "ready", backend: generator.backend });
+    // On a graphics card the first picture compiles its programs, and shows whether they work.
+    if (options.backend === "webgpu") await generator.render(firstView);
+    reply({ kind: "ready" });
   } catch (error) {
     reply({
       kind: "error",

@@ -37,7 +37,7 @@ export function lrelu(part: Part, x: Value): Value {
 export function pixelNorm(part: Part, x: Value): Value {
   const { g } = part;
   const full = ops.cast(g, x, "float32");
-  const meanSquare = ops.reduce(g, "ReduceMean", { x: ops.mul(g, full, full), axis: 1 });
+  const meanSquare = ops.reduce(g, "ReduceMean", { x: ops.mul(g, full, full), axes: [1] });
   return ops.cast(g, ops.div(g, full, ops.sqrt(g, ops.add(g, meanSquare, g.scalar(eps)))), floatType(x));
 }
 
@@ -78,7 +78,8 @@ export function demodulatedConv(
   const { g } = part;
   const { styles, weight } = options;
   const energy = part.constant("weight_energy", weight.square().sum([2, 3])); // [O, I]
-  const sum = ops.linear(g, ops.mul(g, styles, styles), { weight: energy, bias: g.scalar(eps) });
+  const bias = part.constant("demodulation_eps", ones([weight.size(0)]).mul(eps));
+  const sum = ops.linear(g, ops.mul(g, styles, styles), { weight: energy, bias });
   const deviation = ops.sqrt(g, sum); // [N, O]
   if (g.precision === "float32") {
     const y = modulatedConv(part, x, options);
@@ -90,7 +91,7 @@ export function demodulatedConv(
   const weightScale = largestMagnitude(weight) * Math.sqrt(i * k * k);
   const styleScale = ops.add(
     g,
-    ops.reduce(g, "ReduceMax", { x: ops.abs(g, styles), axis: 1 }),
+    ops.reduce(g, "ReduceMax", { x: ops.abs(g, styles), axes: [1] }),
     g.scalar(eps),
   );
   const y = modulatedConv(part, x, {
@@ -216,10 +217,12 @@ export function adaptiveInstanceNorm(
     );
   const ys = half("scale", 0, 1);
   const yb = half("shift", channels, 0);
-  const one = part.constant("one", ones([channels]));
-  const zero = part.constant("zero", ones([channels]).mul(0));
-  const normalized = ops.instanceNorm(g, ops.cast(g, x, "float32"), { scale: one, bias: zero, eps });
-  return ops.cast(g, ops.add(g, ops.mul(g, normalized, ys), yb), floatType(x));
+  // Not InstanceNormalization: its implementations lose a mean that is large against the deviation.
+  const full = ops.cast(g, x, "float32");
+  const centred = ops.sub(g, full, ops.reduce(g, "ReduceMean", { x: full, axes: [2, 3] }));
+  const variance = ops.reduce(g, "ReduceMean", { x: ops.mul(g, centred, centred), axes: [2, 3] });
+  const scale = ops.div(g, ys, ops.sqrt(g, ops.add(g, variance, g.scalar(eps)))); // [N, C, 1, 1]
+  return ops.cast(g, ops.add(g, ops.mul(g, centred, scale), yb), floatType(x));
 }
 
 export interface HeConvOptions {

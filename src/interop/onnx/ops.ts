@@ -69,24 +69,27 @@ function floatType(x: Value): "float32" | "float16" {
   return x.type;
 }
 
-/** Over one dimension, which stays with size 1. */
+/** Over some dimensions, which stay with size 1. */
 export function reduce(
   g: Graph,
   opType: "ReduceMean" | "ReduceSum" | "ReduceMax",
-  { x, axis }: { x: Value; axis: number },
+  { x, axes }: { x: Value; axes: readonly number[] },
 ): Value {
-  const shape = x.shape.map((size, i) => (i === axis ? 1 : size));
+  const shape = x.shape.map((size, i) => (axes.includes(i) ? 1 : size));
   // ReduceSum already takes its axes as an input in this operator set, the others as an attribute.
   return opType === "ReduceSum"
-    ? g.node(opType, [x, g.integers(axis)], { attributes: { keepdims: 1 }, shape })
-    : g.node(opType, [x], { attributes: { axes: [axis], keepdims: 1 }, shape });
+    ? g.node(opType, [x, g.integers(...axes)], { attributes: { keepdims: 1 }, shape })
+    : g.node(opType, [x], { attributes: { axes, keepdims: 1 }, shape });
 }
 
-/** x [N, I] · weightᵀ + bias for weight [O, I] and bias [O] or []; returns [N, O]. */
+/**
+ * x [N, I] · weightᵀ + bias for weight [O, I] and bias [O]; returns [N, O]. ONNX also has a single number as bias, but
+ * onnxruntime-web 1.30 ends with it on WebGPU.
+ */
 export function linear(g: Graph, x: Value, { weight, bias }: { weight: Value; bias: Value }): Value {
   const [n, i] = x.shape;
   const [o, wanted] = weight.shape;
-  if (x.shape.length !== 2 || i !== wanted) throw misfit("Gemm", x, weight);
+  if (x.shape.length !== 2 || i !== wanted || bias.shape[0] !== o) throw misfit("Gemm", x, weight, bias);
   return g.node("Gemm", [x, weight, bias], { attributes: { transB: 1 }, shape: [n as Dim, o as Dim] });
 }
 
@@ -189,17 +192,5 @@ export function replicateEdges(g: Graph, x: Value): Value {
   return g.node("Pad", [x, g.integers(0, 0, 1, 1, 0, 0, 1, 1)], {
     attributes: { mode: "edge" },
     shape: [n, c, h + 2, w + 2],
-  });
-}
-
-/** Each channel of each sample minus its mean, divided by √(variance + eps): [N, C, H, W] to the same. */
-export function instanceNorm(
-  g: Graph,
-  x: Value,
-  { scale, bias, eps }: { scale: Value; bias: Value; eps: number },
-): Value {
-  return g.node("InstanceNormalization", [x, scale, bias], {
-    attributes: { epsilon: { float: eps } },
-    shape: x.shape,
   });
 }

@@ -31,7 +31,7 @@ export function minimalMapping(root: Part, config: StyleGan2MinimalConfig, numWs
   const z = zInput(g, latentDim);
   const psi = truncationInput(g, numWs);
   root.within("mapping", (part) => {
-    const squares = ops.reduce(g, "ReduceSum", { x: ops.mul(g, z, z), axis: 1 });
+    const squares = ops.reduce(g, "ReduceSum", { x: ops.mul(g, z, z), axes: [1] });
     let x = ops.div(g, z, ops.max(g, ops.sqrt(g, squares), g.scalar(1e-12))); // z / max(|z|, ε)
     for (let i = 0; i < mappingLayers; i++)
       x = part.within(`net.${2 * i}`, (layer) =>
