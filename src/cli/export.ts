@@ -49,7 +49,7 @@ export function addExport(program: Command): void {
       new Option("--format <name>", formats.join(", ")).argParser(oneOf(formats)).makeOptionMandatory(),
     )
     .addOption(
-      new Option("--precision <type>", `${precisions.join(" or ")} (half the size) for layers and weights`)
+      new Option("--precision <type>", `${precisions.join(" or ")} (smaller files) for weights and layers`)
         .argParser(oneOf(precisions))
         .default("float32"),
     )
