@@ -1,4 +1,5 @@
-// npm run bench:generate: how much longer `generate` takes than the networks alone, inside of libtorch.
+// npm run bench:generate: how much longer `generate` takes than the networks alone, inside of libtorch, and how much of
+// the networks' time are the convolutions.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,11 +18,14 @@ import { mapLatents, synthesizeImages } from "../src/synthesis/render.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
-import { resolveConfig } from "../src/training/config.js";
 import { defaultPreset, presets } from "../src/training/presets.js";
+import { configurations } from "./configurations.js";
+import { recordConvolutions, replaySeconds } from "./convolutions.js";
 import { median } from "./statistics.js";
+import { describe } from "./training.js";
 
 interface BenchOptions {
+  config?: string;
   cfg: string;
   resolution: number;
   images: number;
@@ -35,6 +39,12 @@ interface BenchOptions {
 const integer = (flags: string, text: string) => new Option(flags, text).argParser(integerFrom(1));
 const options = new Command("bench:generate")
   .description("Times generate, from seeds to complete files, and the networks alone in turn.")
+  .addOption(
+    new Option(
+      "--config <name>",
+      `one of ${Object.keys(configurations).join(", ")}; or the following two`,
+    ).argParser(oneOf(Object.keys(configurations))),
+  )
   .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, defaultPreset)
   .addOption(integer("--resolution <pixels>", "side of the pictures").default(128))
   .addOption(integer("--images <n>", "pictures in a round").default(64))
@@ -51,11 +61,8 @@ const options = new Command("bench:generate")
 setThreads(options.threads);
 manualSeed(0);
 const { cfg, resolution, images, batch, format, repeats } = options;
-const facts = {
-  ...{ resolution, source: "random", background: "white", conditional: false },
-  ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
-};
-const G = createGenerator(resolveConfig(cfg, facts, {}).network);
+const configuration = configurations[options.config ?? ""] ?? { cfg, resolution, overrides: {} };
+const G = createGenerator(describe(configuration).network);
 G.setRequiresGrad(false);
 const seeds = Array.from({ length: images }, (_, i) => i);
 const outdir = mkdtempSync(join(tmpdir(), "stylegan-bench-"));
@@ -83,24 +90,35 @@ const whole = async () => {
   return (performance.now() - start) / 1000;
 };
 
-const rounds: { networks: number; whole: number }[] = [];
+const rounds: { networks: number; whole: number; convolutions: number }[] = [];
 try {
   networks();
   await whole();
+  const calls = recordConvolutions(networks);
   // In turn, so that a change in the machine's speed meets both.
-  for (let i = 0; i < repeats; i++) rounds.push({ networks: networks(), whole: await whole() });
+  for (let i = 0; i < repeats; i++)
+    rounds.push({ networks: networks(), convolutions: replaySeconds(calls), whole: await whole() });
 } finally {
   rmSync(outdir, { recursive: true });
   G.dispose();
 }
 const result = {
-  ...{ cfg, resolution, images, batch, format, threads: threads(), torch: torchVersion() },
+  ...{
+    cfg: configuration.cfg,
+    resolution: G.resolution,
+    images,
+    batch,
+    format,
+    threads: threads(),
+    torch: torchVersion(),
+  },
   networkSeconds: Number(median(rounds.map((round) => round.networks)).toPrecision(4)),
   wholeSeconds: Number(median(rounds.map((round) => round.whole)).toPrecision(4)),
+  convBound: Number(median(rounds.map((round) => round.convolutions / round.networks)).toPrecision(3)),
   ratio: Number(median(rounds.map((round) => round.whole / round.networks)).toPrecision(3)),
 };
 process.stdout.write(
   options.json
     ? `${JSON.stringify(result)}\n`
-    : `${images} pictures of ${cfg} at ${resolution} px: networks ${result.networkSeconds} s, with files ${result.wholeSeconds} s, ratio ${result.ratio} (${threads()} threads)\n`,
+    : `${images} pictures of ${configuration.cfg} at ${G.resolution} px: networks ${result.networkSeconds} s (convBound ${result.convBound}), with files ${result.wholeSeconds} s, ratio ${result.ratio} (${threads()} threads)\n`,
 );
