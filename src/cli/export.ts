@@ -1,13 +1,12 @@
 // stylegan export
 
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { exportOnnx } from "../interop/onnx/export.js";
 import { writeOnnx } from "../interop/onnx/files.js";
 import { type Precision, precisions } from "../interop/onnx/graph.js";
 import { writePage } from "../interop/onnx/page.js";
-import { packageRoot } from "../packageRoot.js";
+import { packageVersion } from "../packageRoot.js";
 import { networkOption, openGenerator } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
 import { oneOf } from "./values.js";
@@ -60,7 +59,7 @@ export function addExport(program: Command): void {
 function run(folder: string, { network, format, precision }: ExportOptions): void {
   const { G, info } = openGenerator({ network, device: "cpu" });
   const { description, classNames } = info;
-  const models = exportOnnx(G, { description, classNames, precision, version: versionOfProgram() });
+  const models = exportOnnx(G, { description, classNames, precision, version: packageVersion() });
   G.dispose();
   makeOutputFolder(folder, "folder");
   if (format === "onnx") {
@@ -69,9 +68,4 @@ function run(folder: string, { network, format, precision }: ExportOptions): voi
     const megabytes = writePage(folder, models) / 1e6;
     process.stdout.write(`${join(folder, "index.html")} and what it needs, ${megabytes.toFixed(0)} MB\n`);
   }
-}
-
-function versionOfProgram(): string {
-  const text = readFileSync(join(packageRoot(), "package.json"), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

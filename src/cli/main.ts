@@ -1,11 +1,9 @@
 #!/usr/bin/env node
 // The program's entry: commands, and how errors end it.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.js";
-import { packageRoot } from "../packageRoot.js";
+import { packageVersion } from "../packageRoot.js";
 import { warnAboutSlowBlas } from "../torch/runtime.js";
 import { addDirections } from "./directions.js";
 import { addExport } from "./export.js";
@@ -22,12 +20,9 @@ import { addTrain } from "./train.js";
 const badInput = 2;
 
 async function main(args: readonly string[]): Promise<void> {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as {
-    version: string;
-  };
   const program = new Command("stylegan")
     .description("The StyleGAN family: train on your own pictures, generate, explore.")
-    .version(version)
+    .version(packageVersion())
     .exitOverride();
   addTrain(program);
   addServe(program);

@@ -14,13 +14,14 @@ import {
   runFiles,
 } from "../protocol.js";
 import type { EventHub } from "./events.js";
-import { fileState, openFile } from "./files.js";
+import { openFile } from "./files.js";
 import type { FrameJob } from "./frameMessages.js";
 import type { Frames } from "./frames.js";
 import { history, parseCursor } from "./history.js";
-import { drained, HttpError, readJson, sendJson } from "./http.js";
-import { publicPattern, type Run, type Runs, snapshotPattern } from "./runs.js";
+import { decoded, drained, HttpError, readJson, sendJson } from "./http.js";
+import { publicPattern, type Run, type Runs } from "./runs.js";
 import { checkToken } from "./security.js";
+import { snapshotFile } from "./snapshotFile.js";
 import { logTail } from "./watch.js";
 
 export interface ApiOptions {
@@ -146,14 +147,6 @@ async function only(method: string, request: IncomingMessage, handle: () => Prom
   await handle();
 }
 
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw new HttpError(400, "the address is not well formed");
-  }
-}
-
 /** @throws HttpError 400 that names the first thing wrong */
 export function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
@@ -169,14 +162,6 @@ async function sendHistory({ response, query }: Call, run: Run): Promise<void> {
     if (!response.write(`${JSON.stringify(block)}\n`)) await drained(response);
   }
   response.end();
-}
-
-/** @throws HttpError 404 when the run has no such snapshot */
-async function snapshotFile({ path }: Run, name: string): Promise<string> {
-  const file = join(path, name);
-  if (!snapshotPattern.test(name) || (await fileState(file)) === null)
-    throw new HttpError(404, "there is no such snapshot");
-  return file;
 }
 
 function sendBytes(response: ServerResponse, bytes: unknown, type: string): void {

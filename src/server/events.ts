@@ -56,6 +56,9 @@ export class EventHub {
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     response.write("retry: 1000\n\n");
     const client: Client = { response, positions };
+    // Before anything is awaited: what happens meanwhile must not be lost.
+    this.#clients.add(client);
+    response.on("close", () => this.#clients.delete(client));
     this.#send(client, "session", this.#session);
     this.#send(client, "runs", await this.#runs.list());
     for (const { run } of positions) {
@@ -63,9 +66,6 @@ export class EventHub {
       if (found) this.#send(client, "detail", { run, detail: await this.#runs.detail(found) });
       else this.#send(client, "gone", { run });
     }
-    if (response.destroyed) return;
-    this.#clients.add(client);
-    response.on("close", () => this.#clients.delete(client));
     this.#schedule();
   }
 

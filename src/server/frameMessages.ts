@@ -6,6 +6,8 @@ import type { FilmRequest, PictureView } from "../protocol.js";
 export type FrameJob =
   | { kind: "facts"; file: string }
   | { kind: "picture"; file: string; view: PictureView }
+  /** Exports it as ONNX into an existing folder. */
+  | { kind: "model"; file: string; folder: string }
   | { kind: "film"; file: string; film: FilmRequest };
 
 export type ToFrameWorker = FrameJob & { id: number };

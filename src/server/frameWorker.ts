@@ -4,10 +4,13 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../errors.js";
+import { exportOnnx, type OnnxModels } from "../interop/onnx/export.js";
+import { writeOnnx } from "../interop/onnx/files.js";
 import { loadGenerator } from "../interop/openSnapshot.js";
 import type { Generator } from "../networks/network.js";
 import { layersInUse } from "../networks/progressive.js";
 import type { SnapshotInfo } from "../networks/snapshot.js";
+import { packageVersion } from "../packageRoot.js";
 import type { FilmRequest, GeneratorFacts, PictureView } from "../protocol.js";
 import { type Direction, findDirections, moveAlong } from "../synthesis/directions.js";
 import { encodePicture } from "../synthesis/encode.js";
@@ -155,6 +158,11 @@ async function film(entry: Loaded, request: FilmRequest): Promise<Uint8Array> {
   }
 }
 
+function onnxOf({ G, info }: Loaded): OnnxModels {
+  const { description, classNames } = info;
+  return exportOnnx(G, { description, classNames, precision: "float32", version: packageVersion() });
+}
+
 async function work(job: FrameJob): Promise<unknown> {
   const entry = open(job.file);
   switch (job.kind) {
@@ -164,6 +172,9 @@ async function work(job: FrameJob): Promise<unknown> {
       return picture(entry, job.view);
     case "film":
       return film(entry, job.film);
+    case "model":
+      writeOnnx(job.folder, onnxOf(entry));
+      return null;
   }
 }
 

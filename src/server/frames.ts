@@ -7,7 +7,7 @@ import type { FrameJob, FromFrameWorker, ToFrameWorker } from "./frameMessages.j
 import { HttpError } from "./http.js";
 
 const mostWaiting = 16;
-const mostMs = { facts: 60_000, picture: 60_000, film: 15 * 60_000 };
+const mostMs = { facts: 60_000, picture: 60_000, film: 15 * 60_000, model: 5 * 60_000 };
 // Generators are large: without work the process ends.
 const idleMs = 5 * 60_000;
 

@@ -1,6 +1,9 @@
 // Requests and answers, with their bounds.
 
+import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { fileState } from "./files.js";
 
 /** An answer that says what is wrong with the request. */
 export class HttpError extends Error {
@@ -62,6 +65,27 @@ export function sendError(response: ServerResponse, error: unknown): void {
   }
   for (const [name, value] of Object.entries(known.headers)) response.setHeader(name, value);
   sendJson(response, { error: known.message }, known.status);
+}
+
+/** A part of an address without its escapes. @throws HttpError 400 */
+export function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new HttpError(400, "the address is not well formed");
+  }
+}
+
+/** A whole file. @throws HttpError 404 when it is not there */
+export async function sendFileAs(
+  response: ServerResponse,
+  file: string,
+  { type, caching }: { type: string; caching: string },
+): Promise<void> {
+  const state = await fileState(file);
+  if (!state) throw new HttpError(404, "there is no such file");
+  response.writeHead(200, { "content-type": type, "content-length": state.size, "cache-control": caching });
+  await pipeline(createReadStream(file), response);
 }
 
 /** Waits until the reader has taken what was written; rejects when it has gone. */

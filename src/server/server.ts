@@ -7,6 +7,7 @@ import { UserError } from "../errors.js";
 import { packageRoot } from "../packageRoot.js";
 import type { SessionTraining } from "../protocol.js";
 import { Api } from "./api.js";
+import { BrowserModels } from "./browserModels.js";
 import { EventHub } from "./events.js";
 import { Frames } from "./frames.js";
 import { HttpError, sendError } from "./http.js";
@@ -50,9 +51,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   if (!pages.has("/dashboard.html"))
     throw new UserError("the pages are not built yet; run `npm run setup` in the project's folder");
 
+  const models = new BrowserModels({ runs, frames, pages });
   const server = createServer((request, response) => {
     setSecurityHeaders(response);
-    answer({ request, response, api, pages, host }).catch((error: unknown) => {
+    answer({ request, response, api, models, pages, host }).catch((error: unknown) => {
       if (!(error instanceof HttpError) && !response.headersSent)
         process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
       sendError(response, error);
@@ -72,6 +74,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       new Promise((resolve) => {
         hub.close();
         frames.close();
+        models.close();
         server.close(() => resolve());
         server.closeAllConnections();
       }),
@@ -82,11 +85,12 @@ interface Answer {
   request: IncomingMessage;
   response: ServerResponse;
   api: Api;
+  models: BrowserModels;
   pages: StaticFiles;
   host: string;
 }
 
-async function answer({ request, response, api, pages, host }: Answer): Promise<void> {
+async function answer({ request, response, api, models, pages, host }: Answer): Promise<void> {
   checkSite(request, [host]);
   // Taken as it is: resolving dots is what a traversal hopes for.
   const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
@@ -97,6 +101,10 @@ async function answer({ request, response, api, pages, host }: Answer): Promise<
   }
   if (request.method !== "GET" && request.method !== "HEAD")
     throw new HttpError(405, "only GET here", { allow: "GET" });
+  if (path.startsWith("/browser/")) {
+    await models.send(response, path.slice("/browser/".length));
+    return;
+  }
   await pages.send(response, path === "/" ? "/dashboard.html" : path);
 }
 

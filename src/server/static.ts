@@ -1,12 +1,9 @@
 // The built pages: dist/web and nothing else.
 
-import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { extname, join, relative, sep } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { fileState } from "./files.js";
-import { HttpError } from "./http.js";
+import { HttpError, sendFileAs } from "./http.js";
 
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -45,15 +42,9 @@ export class StaticFiles {
   /** @throws HttpError 404 */
   async send(response: ServerResponse, path: string): Promise<void> {
     const file = this.#files.get(path);
-    const state = file === undefined ? null : await fileState(file);
-    if (file === undefined || !state) throw new HttpError(404, "there is no such page");
+    if (file === undefined) throw new HttpError(404, "there is no such page");
     // Vite puts a hash of the content into the names of assets.
-    const lasting = path.startsWith("/assets/");
-    response.writeHead(200, {
-      "content-type": types[extname(file)] ?? "application/octet-stream",
-      "content-length": state.size,
-      "cache-control": lasting ? "public, max-age=31536000, immutable" : "no-cache",
-    });
-    await pipeline(createReadStream(file), response);
+    const caching = path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+    await sendFileAs(response, file, { type: types[extname(file)] ?? "application/octet-stream", caching });
   }
 }

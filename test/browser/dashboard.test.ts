@@ -14,16 +14,12 @@ interface Drawable {
   naturalWidth: number;
   naturalHeight: number;
 }
+interface Context {
+  drawImage(image: Drawable, x: number, y: number): void;
+  getImageData(x: number, y: number, width: number, height: number): { data: Iterable<number> };
+}
 interface Browser {
-  OffscreenCanvas: new (
-    width: number,
-    height: number,
-  ) => {
-    getContext(kind: "2d"): {
-      drawImage(image: Drawable, x: number, y: number): void;
-      getImageData(x: number, y: number, width: number, height: number): { data: Iterable<number> };
-    };
-  };
+  OffscreenCanvas: new (width: number, height: number) => { getContext(kind: "2d"): Context };
 }
 
 describe("a live training", () => {
@@ -181,6 +177,19 @@ describe("a live training", () => {
       await page.getByRole("link", { name: "Download the film" }).click();
       const { pages, width } = await sharp(await (await download).path(), { animated: true }).metadata();
       expect([pages, width]).toEqual([6, 8]);
+
+      // ---- the same generator in the browser's own engine ----
+      const browserPage = page.context().waitForEvent("page");
+      await page.getByRole("link", { name: "Run it in this browser" }).click();
+      const own = await browserPage;
+      await own.getByText(/computed in this browser with WebAssembly in \d+ ms/).waitFor({ timeout: 30_000 });
+      const canvas = own.locator(".stage canvas");
+      const drawn = await canvas.evaluate((element: { getContext(kind: "2d"): Context }) => [
+        ...element.getContext("2d").getImageData(0, 0, 8, 8).data,
+      ]);
+      expect(
+        Math.max(...drawn.map((value, i) => Math.abs(value - (seed0[i] as number)))),
+      ).toBeLessThanOrEqual(2);
       expect(errors).toEqual([]);
     } finally {
       server.child.kill("SIGINT");

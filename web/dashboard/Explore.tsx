@@ -25,16 +25,25 @@ export function Explore({ name, snapshots }: { name: string; snapshots: readonly
     return <p class="empty tall">There is no snapshot yet. “Snapshot now” on the overview takes one.</p>;
   return (
     <>
-      <label class="snapshot-choice inline">
-        Snapshot
-        <select value={snapshot.name} onChange={(event) => setChosen(event.currentTarget.value)}>
-          {[...snapshots].reverse().map(({ name: file, kimg }) => (
-            <option key={file} value={file}>
-              {kimg.toLocaleString("en")} kimg
-            </option>
-          ))}
-        </select>
-      </label>
+      <div class="snapshot-choice">
+        <label class="inline">
+          Snapshot
+          <select value={snapshot.name} onChange={(event) => setChosen(event.currentTarget.value)}>
+            {[...snapshots].reverse().map(({ name: file, kimg }) => (
+              <option key={file} value={file}>
+                {kimg.toLocaleString("en")} kimg
+              </option>
+            ))}
+          </select>
+        </label>
+        <a
+          href={`browser/${encodeURIComponent(name)}/${encodeURIComponent(snapshot.name)}/`}
+          target="_blank"
+          rel="noreferrer"
+        >
+          Run it in this browser
+        </a>
+      </div>
       <SnapshotExplorer
         address={snapshotAddress(name, snapshot.name)}
         version={snapshot.version}
