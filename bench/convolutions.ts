@@ -42,7 +42,7 @@ export function replaySeconds(calls: readonly RecordedCall[]): number {
     const tensors = new Map<string, Tensor>();
     const tensorLike = (arg: TensorLayout): Tensor => {
       const key = JSON.stringify(arg);
-      const known = tensors.get(key) ?? onesStrided(arg.shape, arg.strides);
+      const known = tensors.get(key) ?? onesStrided(arg);
       tensors.set(key, known);
       return known;
     };

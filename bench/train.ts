@@ -6,7 +6,8 @@
 //     npm run bench -- --config M --against v0.1.0  another revision beside this one, in turn
 
 import { Command, Option } from "commander";
-import { integerFrom, listOf, numberIn } from "../src/cli/values.js";
+import { integerFrom, listOf, numberIn, oneOf } from "../src/cli/values.js";
+import { precisions } from "../src/torch/precision.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import type { TrainingOverrides } from "../src/training/config.js";
@@ -47,6 +48,7 @@ const command = new Command("bench")
   .addOption(
     new Option("--pl-weight <x>", "weight of the path length regularization").argParser(numberIn({ min: 0 })),
   )
+  .addOption(new Option("--precision <name>", precisions.join(", ")).argParser(oneOf(precisions)))
   .addOption(integer("--threads <n>", "threads of libtorch (default: all cores)"))
   .addOption(integer("--repeats <n>", "measured runs of each phase").default(7))
   .addOption(integer("--profile [rows]", "print where the time of each phase goes").preset(15))
@@ -72,7 +74,12 @@ async function main(): Promise<void> {
 }
 
 function chosen(): BenchConfiguration[] {
-  if (options.config) return options.config.map((name) => configurations[name] as BenchConfiguration);
+  const { precision } = options;
+  if (options.config)
+    return options.config.map((name) => {
+      const { overrides, ...rest } = configurations[name] as BenchConfiguration;
+      return { ...rest, overrides: { ...overrides, ...(precision ? { precision } : {}) } };
+    });
   const { cfg, resolution, config, threads, repeats, json, profile, javascript, against, ...overrides } =
     options;
   return [{ cfg, resolution, overrides }];

@@ -6,7 +6,12 @@
 //
 //   y = conv(x, w)      gx = inputGradient(gy, w)      gw = weightGradient(gy, x)
 //
+// With reduced precision, operands are rounded to bfloat16 and results are float32 again: sums inside are float32 on any
+// hardware, and everything between convolutions stays as it is.
+//
 // inputGradient is the transposed convolution, and up to four times as fast on a CPU as libtorch's operator of that name.
+#include "engine.h"
+
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <torch/library.h>
@@ -24,13 +29,29 @@ struct Geometry {
   int64_t padding;
 };
 
+bool reduced = false;
+
+// Convolutions from or to few channels are those from and to images: they keep their precision and cost little.
+constexpr int64_t kFewestChannels = 8;
+
+bool isReduced(at::ScalarType type, at::IntArrayRef weightSizes) {
+  return reduced && type == at::kFloat && weightSizes[0] >= kFewestChannels && weightSizes[1] >= kFewestChannels;
+}
+
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& w, Geometry g) {
+  if (isReduced(x.scalar_type(), w.sizes())) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g).to(at::kFloat);
   return at::convolution(x, w, {}, {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, false, {0, 0}, 1);
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> gradients(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g, bool ofInput) {
-  return at::convolution_backward(gy, x, w, c10::nullopt, {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, false, {0, 0}, 1,
-                                  {ofInput, !ofInput, false});
+// Gradients of the input and of the weight, those that are asked for. Of what a gradient is taken of, only the shape and
+// the layout matter.
+std::array<at::Tensor, 2> gradients(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g, std::array<bool, 2> wanted) {
+  const bool half = isReduced(gy.scalar_type(), w.sizes());
+  auto operand = [&](const at::Tensor& tensor) { return half ? tensor.to(at::kBFloat16) : tensor; };
+  auto [gx, gw, none] = at::convolution_backward(operand(gy), operand(x), operand(w), c10::nullopt, {g.stride, g.stride}, {g.padding, g.padding},
+                                                 {1, 1}, false, {0, 0}, 1, {wanted[0], wanted[1], false});
+  auto result = [&](const at::Tensor& tensor) { return half && tensor.defined() ? tensor.to(at::kFloat) : tensor; };
+  return {result(gx), result(gw)};
 }
 
 // Only the shape and the layout of what a gradient is taken of matter, never its elements.
@@ -59,8 +80,13 @@ struct Convolution : Function<Convolution> {
     auto saved = ctx->get_saved_variables();
     const at::Tensor &gy = grads[0], &x = saved[0], &w = saved[1];
     Geometry g = geometryOf(ctx);
-    return {ctx->needs_input_grad(0) ? applyInputGradient(gy, w, x.sizes(), g) : at::Tensor(),
-            ctx->needs_input_grad(1) ? applyWeightGradient(gy, x, w.sizes(), g) : at::Tensor(), at::Tensor(), at::Tensor()};
+    const bool ofInput = ctx->needs_input_grad(0), ofWeight = ctx->needs_input_grad(1);
+    if (!c10::GradMode::is_enabled()) {
+      auto [gx, gw] = gradients(gy, x, w, g, {ofInput, ofWeight});
+      return {gx, gw, at::Tensor(), at::Tensor()};
+    }
+    return {ofInput ? applyInputGradient(gy, w, x.sizes(), g) : at::Tensor(), ofWeight ? applyWeightGradient(gy, x, w.sizes(), g) : at::Tensor(),
+            at::Tensor(), at::Tensor()};
   }
 };
 
@@ -68,7 +94,7 @@ struct InputGradient : Function<InputGradient> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& w, std::vector<int64_t> inputSizes, int64_t stride,
                             int64_t padding) {
     save(ctx, gy, w, {stride, padding});
-    return std::get<0>(gradients(gy, channelsLast(inputSizes, gy), w, {stride, padding}, true));
+    return gradients(gy, channelsLast(inputSizes, gy), w, {stride, padding}, {true, false})[0];
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -84,7 +110,7 @@ struct WeightGradient : Function<WeightGradient> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& x, std::vector<int64_t> weightSizes, int64_t stride,
                             int64_t padding) {
     save(ctx, gy, x, {stride, padding});
-    return std::get<1>(gradients(gy, x, channelsLast(weightSizes, x), {stride, padding}, false));
+    return gradients(gy, x, channelsLast(weightSizes, x), {stride, padding}, {false, true})[1];
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -116,6 +142,10 @@ at::Tensor convTranspose2d(const at::Tensor& x, const at::Tensor& weight, int64_
 }
 
 }  // namespace
+
+void setReducedConvolutions(bool on) { reduced = on; }
+
+bool reducedConvolutions() { return reduced; }
 
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def("conv2d(Tensor x, Tensor weight, int stride, int padding) -> Tensor", &conv2d);

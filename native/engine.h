@@ -57,6 +57,10 @@ using Body = napi_value (*)(napi_env env, napi_value* arguments, size_t count, v
 void defineFunction(napi_env env, napi_value exports, const char* name, Body body);
 napi_value makeFunction(napi_env env, const char* name, Body body, void* data);
 
+// Whether float32 convolutions between many channels multiply in bfloat16.
+void setReducedConvolutions(bool on);
+bool reducedConvolutions();
+
 // Before the first tensor is made.
 void installAllocator();
 

@@ -15,7 +15,7 @@ namespace {
 
 struct Call {
   std::string name;
-  std::string arguments;  // a JSON array; tensors as {"shape": [...], "strides": [...]}
+  std::string arguments;  // a JSON array; tensors as {"shape": [...], "strides": [...], "dtype": n}
 };
 
 std::set<std::string> recordedNames;
@@ -34,7 +34,7 @@ void appendJson(std::string& out, const c10::IValue& value) {
     appendNumbers(out, value.toTensor().sizes());
     out += ",\"strides\":";
     appendNumbers(out, value.toTensor().strides());
-    out += "}";
+    out += ",\"dtype\":" + std::to_string(static_cast<int>(value.toTensor().scalar_type())) + "}";
   } else if (value.isIntList()) {
     appendNumbers(out, value.toIntVector());
   } else if (value.isBoolList()) {

@@ -62,6 +62,22 @@ napi_value buildConfiguration(napi_env env, napi_value*, size_t, void*) {
   return toJs(env, at::show_config());
 }
 
+// setReducedConvolutions(on): what was before.
+napi_value reduceConvolutions(napi_env env, napi_value* arguments, size_t, void*) {
+  const bool before = reducedConvolutions();
+  setReducedConvolutions(boolFrom(env, arguments[0]));
+  return toJs(env, before);
+}
+
+// Whether this processor multiplies bfloat16 faster than float32.
+napi_value hasFastBfloat16(napi_env env, napi_value*, size_t, void*) {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  return toJs(env, __builtin_cpu_supports("avx512bf16") != 0);
+#else
+  return toJs(env, false);
+#endif
+}
+
 // memoryInUse(): [bytes now, at most since the last call].
 napi_value memory(napi_env env, napi_value*, size_t, void*) {
   MemoryInUse use = memoryInUse();
@@ -78,6 +94,8 @@ void registerRuntime(napi_env env, napi_value exports) {
   defineFunction(env, exports, "setRandomState", setRandomState);
   defineFunction(env, exports, "hasCuda", hasCuda);
   defineFunction(env, exports, "version", version);
+  defineFunction(env, exports, "setReducedConvolutions", reduceConvolutions);
+  defineFunction(env, exports, "hasFastBfloat16", hasFastBfloat16);
   defineFunction(env, exports, "memoryInUse", memory);
   defineFunction(env, exports, "buildConfiguration", buildConfiguration);
 }

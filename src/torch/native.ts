@@ -54,6 +54,8 @@ interface Addon {
   setRandomState(device: string, state: ArrayBufferLike | ArrayBufferView): void;
   hasCuda(): boolean;
   version(): string;
+  setReducedConvolutions(on: boolean): boolean;
+  hasFastBfloat16(): boolean;
   memoryInUse(): number[];
   buildConfiguration(): string;
   startRecording(operators: readonly string[]): void;

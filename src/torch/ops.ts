@@ -47,10 +47,18 @@ export function empty(shape: Shape, options: CreationOptions & { memoryFormat?: 
   return new Tensor(ops.empty(shape, dtypes[dtype].code, null, device, null, format));
 }
 
-/** Ones that lie in memory by `strides`; stride 0 repeats along a dimension. */
-export function onesStrided(shape: Shape, strides: Shape): Tensor {
+/** Ones of the type with libtorch's number `dtype` that lie in memory by `strides`; stride 0 repeats along a dimension. */
+export function onesStrided({
+  shape,
+  strides,
+  dtype,
+}: {
+  shape: Shape;
+  strides: Shape;
+  dtype: number;
+}): Tensor {
   const stored = shape.map((size, i) => (strides[i] === 0 ? 1 : size));
-  const values = new Tensor(ops.emptyStrided(stored, strides, dtypes.float32.code));
+  const values = new Tensor(ops.emptyStrided(stored, strides, dtype));
   values.fill_(1);
   return new Tensor(ops.expand(values, shape));
 }

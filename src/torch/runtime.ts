@@ -63,6 +63,8 @@ export function startRecording(operators: readonly string[]): void {
 export interface TensorLayout {
   shape: readonly number[];
   strides: readonly number[];
+  /** libtorch's number for it. */
+  dtype: number;
 }
 
 /** One recorded call. Tensors come as their layout, lists of numbers and flags as they are, the rest as null. */

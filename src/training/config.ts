@@ -10,6 +10,7 @@ import {
   networkDescriptionSchema,
   optionsWithoutWeights,
 } from "../networks/registry.js";
+import { type Precision, precisions } from "../torch/precision.js";
 import { gridSize } from "./grids.js";
 import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
 import { type GrowthSchedule, growthScheduleSchema, valueAt } from "./schedule.js";
@@ -60,6 +61,8 @@ export const trainingConfigSchema = z.strictObject({
     biasCorrection: z.boolean(),
   }),
   styleMixing: z.number().min(0).max(1),
+  /** Of the convolutions of a training step; pictures and metrics are always made in float32. */
+  precision: z.enum(precisions).default("float32"),
   optimizer: z.strictObject({
     gLr: z.number().positive(),
     dLr: z.number().positive(),
@@ -115,6 +118,7 @@ export interface TrainingOverrides extends LossOptions {
   latentDim?: number;
   plWeight?: number;
   styleMixing?: number;
+  precision?: Precision;
   emaKimg?: number;
   tickKimg?: number;
   snapshotTicks?: number;
@@ -182,6 +186,7 @@ export function resolveConfig(
       ...{ startSteps: values.plStartSteps, biasCorrection: values.plBiasCorrection },
     },
     styleMixing: values.styleMixing,
+    precision: overrides.precision ?? commonDefaults.precision,
     optimizer: {
       ...{ gLr: values.lr, dLr: values.lr, beta1, beta2, eps },
       maxGradientNorm: values.maxGradientNorm,

@@ -241,6 +241,7 @@ export const commonDefaults = {
   mappingLrMultiplier: 0.01, // SG1, appendix C
   wAvgBeta: 0.995, // SG1, its released code
   convClamp: 256, // ADA
+  precision: "float32",
   mbstdGroupSize: 4, // PG, its released code
   mbstdNumFeatures: 1, // PG
   discriminatorArchitecture: "resnet", // SG2, section 4.1

@@ -9,6 +9,7 @@ import { backward, noGrad } from "../torch/autograd.js";
 import { FlatParameters, layFlat } from "../torch/flat.js";
 import { approachKernel, hasKernels } from "../torch/kernels.js";
 import type { Module } from "../torch/module.js";
+import { checkPrecision, withPrecision } from "../torch/precision.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Device, Tensor } from "../torch/tensor.js";
@@ -65,8 +66,12 @@ export class Trainer {
   /** The level that the optimizers' moments belong to; undefined before the first step. */
   #level: number | undefined;
 
-  /** Fresh networks; seed libtorch's random generator before. */
+  /**
+   * Fresh networks; seed libtorch's random generator before.
+   * @throws UserError where this machine has no use for the configuration's precision
+   */
   constructor(config: TrainingConfig, device: Device = "cpu") {
+    checkPrecision(config.precision, device);
     this.config = config;
     this.device = device;
     this.G = createGenerator(config.network).to(device);
@@ -179,16 +184,18 @@ export class Trainer {
   /** Evaluates one phase, and steps the optimizer of the network it trains. */
   runPhase(phase: Phase, reals: Reals): void {
     const { trained, name, interval } = phase;
-    scope(() => {
-      const { loss, stats } = this.evaluatePhase(phase, reals);
-      this.statistics.add(name, { ...stats, [`Phase/${name}`]: loss });
-      // Reading a value makes a GPU wait; there the values are read once per tick.
-      if (this.device === "cpu") this.statistics.collect();
-      backward(loss.mul(interval), trained.trainable);
-      const { maxGradientNorm } = this.config.optimizer;
-      const gradientScale = maxGradientNorm === null ? 1 : trained.flat.clipScale(maxGradientNorm);
-      trained.optimizer.step({ gradientScale });
-    });
+    withPrecision(this.config.precision, () =>
+      scope(() => {
+        const { loss, stats } = this.evaluatePhase(phase, reals);
+        this.statistics.add(name, { ...stats, [`Phase/${name}`]: loss });
+        // Reading a value makes a GPU wait; there the values are read once per tick.
+        if (this.device === "cpu") this.statistics.collect();
+        backward(loss.mul(interval), trained.trainable);
+        const { maxGradientNorm } = this.config.optimizer;
+        const gradientScale = maxGradientNorm === null ? 1 : trained.flat.clipScale(maxGradientNorm);
+        trained.optimizer.step({ gradientScale });
+      }),
+    );
   }
 
   /** The loss of a phase as a graph that only the network it trains has gradients in. */
