@@ -104,8 +104,9 @@ function draw(
       for (const [i, count] of counts.entries()) {
         if (count === 0) continue;
         context.globalAlpha = 0.06 + 0.74 * (count / most);
-        const top = y((first + i + 1) * bin);
-        context.fillRect(left, top, columnWidth, y((first + i) * bin) - top + 0.3);
+        // Whole pixels: bins that shared one would look like bands.
+        const top = Math.round(y((first + i + 1) * bin));
+        context.fillRect(left, top, columnWidth, Math.max(Math.round(y((first + i) * bin)) - top, 1));
       }
     }
   }

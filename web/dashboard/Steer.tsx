@@ -149,7 +149,7 @@ interface SettingsFormProps {
 const labels: Readonly<Record<SettingName, string>> = {
   gamma: "R1 gamma",
   lr: "Learning rate",
-  snapshotTicks: "Ticks per snapshot",
+  snapshotTicks: "Snapshot ticks",
 };
 
 function SettingsForm({ detail, events, disabled, onSet }: SettingsFormProps) {
