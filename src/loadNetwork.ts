@@ -13,6 +13,8 @@ export interface LoadedNetwork {
   info: SnapshotInfo;
   /** The file itself, where a run's folder was given. */
   file: string;
+  /** What a file of another program lacked and what stands in its place. */
+  notes: readonly string[];
 }
 
 /**
@@ -26,8 +28,8 @@ export interface LoadedNetwork {
  */
 export function loadNetwork(path: string, { device = "cpu" }: { device?: Device } = {}): LoadedNetwork {
   const file = latestSnapshot(path);
-  const { G, info } = loadGenerator(file);
+  const { G, info, notes } = loadGenerator(file);
   G.to(device);
   G.setRequiresGrad(false);
-  return { G, info, file };
+  return { G, info, file, notes };
 }

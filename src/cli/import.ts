@@ -14,6 +14,7 @@ import {
   writeSnapshot,
 } from "../networks/snapshot.js";
 import type { Module } from "../torch/module.js";
+import { printNotes } from "./networkOptions.js";
 
 const help = `
 Files that it reads, without running anything in them:
@@ -58,7 +59,7 @@ function run(file: string, { out }: { out: string }): void {
       }
     }
     writeSnapshot(out, networks, info);
-    for (const note of notes) process.stderr.write(`Note: ${note}.\n`);
+    printNotes(notes);
     const { architecture, config } = info.description;
     process.stdout.write(
       `${out}: ${architecture}, ${config.resolution} px, ${prefixes.join(", ")} from ${info.origin?.format}\n`,

@@ -53,7 +53,14 @@ export function networkOption(): Option {
  */
 export function openGenerator(options: NetworkOptions): LoadedNetwork {
   useDevice(options);
-  return loadNetwork(options.network, { device: options.device });
+  const network = loadNetwork(options.network, { device: options.device });
+  printNotes(network.notes);
+  return network;
+}
+
+/** What a person should know of a file of another program, where it is no part of a command's output. */
+export function printNotes(notes: readonly string[]): void {
+  for (const note of notes) process.stderr.write(`Note: ${note}.\n`);
 }
 
 // ---- what its pictures look like ----

@@ -26,7 +26,7 @@ import { isDirectory, RunDirectory } from "../training/runDirectory.js";
 import { largestBatch } from "../training/schedule.js";
 import { withChanges } from "../training/settings.js";
 import { DivergenceError } from "../training/statistics.js";
-import { addDeviceOptions, type DeviceOptions, useDevice } from "./networkOptions.js";
+import { addDeviceOptions, type DeviceOptions, printNotes, useDevice } from "./networkOptions.js";
 import { createReporter, duration } from "./progress.js";
 import { portNumber, serveTraining, type TrainingPage } from "./serve.js";
 import { exitCodeOf, watchSignals } from "./signals.js";
@@ -241,6 +241,7 @@ async function startRun(options: TrainOptions, page: TrainingPage | undefined): 
   const snapshot = openSnapshot(resume);
   try {
     checkTransfer(snapshot, freezeD);
+    printNotes(snapshot.notes);
     await startFrom(snapshot, options, page);
   } finally {
     snapshot.close();

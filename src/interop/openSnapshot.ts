@@ -107,10 +107,14 @@ function openOwn(file: string): OpenSnapshot {
  * The generator in a file (its moving average, G_ema), ready to use; owned by the caller.
  * @throws UserError as `openSnapshot`, or when the tensors do not fit
  */
-export function loadGenerator(file: string): { G: Generator; info: SnapshotInfo } {
+export function loadGenerator(file: string): {
+  G: Generator;
+  info: SnapshotInfo;
+  notes: readonly string[];
+} {
   const snapshot = openSnapshot(file);
   try {
-    const { info } = snapshot;
+    const { info, notes } = snapshot;
     const tensors = snapshot.read(["G_ema"]);
     try {
       const G = createGenerator(info.description);
@@ -121,7 +125,7 @@ export function loadGenerator(file: string): { G: Generator; info: SnapshotInfo 
         G.dispose();
         throw error;
       }
-      return { G, info };
+      return { G, info, notes };
     } finally {
       disposeAll(tensors);
     }

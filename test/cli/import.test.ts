@@ -58,6 +58,14 @@ describe("NVIDIA's pickle", () => {
   });
 });
 
+it("says once what the file lacks, wherever a command opens it", async () => {
+  const minimal = fixturePath("labml-minimal.weights.safetensors");
+  const result = await work.run("generate", "--network", minimal, "--seeds", "0-1", "--outdir", "minimal");
+  expectSuccess(result);
+  expect(result.stderr.match(/^Note: .*mean of w.*$/gm)).toHaveLength(1);
+  expect(result.stdout).not.toMatch(/^Note/m);
+});
+
 describe("is refused in one line", () => {
   it.each<[string, string[], RegExp]>([
     [
