@@ -13,6 +13,7 @@ import {
   UnsupportedNetwork,
   valuesOf,
 } from "./describe.js";
+import { knownOptions } from "./nvidiaOptions.js";
 import { printable } from "./pickle.js";
 import { PersistentObject, type StoredTensor } from "./torchFile.js";
 
@@ -22,7 +23,8 @@ const format = "NVIDIA's stylegan2-ada-pytorch or stylegan3 (pickle)";
 export function isNvidiaSnapshot(root: unknown): boolean {
   return (
     root instanceof PersistentObject ||
-    networksIn(root).some(([, network]) => network instanceof PersistentObject)
+    networksIn(root).some(([, network]) => network instanceof PersistentObject) ||
+    (root instanceof Map && root.has("G_ema") && networksIn(root).length === 0)
   );
 }
 
@@ -31,7 +33,8 @@ export function nvidiaSnapshot(root: unknown): ForeignSnapshot {
   const networks = new Map(root instanceof PersistentObject ? [["G_ema", root]] : networksIn(root));
   const generators = ["G_ema", "G"].filter((name) => networks.has(name));
   const [first] = generators;
-  if (first === undefined) throw new UnsupportedNetwork("it has no G_ema and no G");
+  if (first === undefined)
+    throw new UnsupportedNetwork("it has no G_ema and no G, or they are None: there is no generator");
   const modules = new Map(
     [...networks].map(([name, network]) => [
       name,
@@ -127,6 +130,8 @@ function entriesOf(value: unknown): [string, unknown][] {
 // ---- the configuration, from shapes and attributes ----
 
 function generatorConfig({ tensors, layers }: NetworkModules) {
+  if (layers.some(({ className }) => className === "SynthesisInput"))
+    throw new UnsupportedNetwork("it is a StyleGAN3 generator; only StyleGAN2 is read here");
   const foreign = layers.find(({ className }) => !(className in expectations));
   if (foreign)
     throw new UnsupportedNetwork(
@@ -173,6 +178,9 @@ type DiscriminatorConfig = Pick<
   "mbstdGroupSize" | "mbstdNumFeatures" | "discriminatorArchitecture" | "discriminatorMappingLayers"
 >;
 
+/** A group is never larger than the batch; networks that NVIDIA's tools converted may have one for all of it. */
+const wholeBatch = 2 ** 16;
+
 /** NVIDIA's own where the file has no discriminator. */
 function discriminatorConfig(network: NetworkModules | undefined): DiscriminatorConfig {
   if (!network)
@@ -183,6 +191,10 @@ function discriminatorConfig(network: NetworkModules | undefined): Discriminator
       discriminatorMappingLayers: 8,
     };
   const { layers, tensors } = network;
+  const names = new Set(layers.map(({ path }) => path));
+  if (!names.has("b4")) throw new UnsupportedNetwork("D has no b4");
+  if (!names.has("b4.mbstd"))
+    throw new UnsupportedNetwork("D has no b4.mbstd (mbstd_num_channels 0); ours always has one");
   const architecture = attributeAt(layers, "b4", "architecture");
   if (architecture !== "resnet" && architecture !== "orig")
     throw new UnsupportedNetwork(
@@ -190,7 +202,10 @@ function discriminatorConfig(network: NetworkModules | undefined): Discriminator
     );
   const mapping = countOf(tensors, "mapping.fc", ".weight");
   return {
-    mbstdGroupSize: numberAt(layers, "b4.mbstd", "group_size"),
+    mbstdGroupSize:
+      attributeAt(layers, "b4.mbstd", "group_size") === null
+        ? wholeBatch
+        : numberAt(layers, "b4.mbstd", "group_size"),
     mbstdNumFeatures: numberAt(layers, "b4.mbstd", "num_channels"),
     discriminatorArchitecture: architecture,
     discriminatorMappingLayers: mapping > 0 ? mapping : 8,
@@ -254,6 +269,13 @@ function check(network: string, { layers, tensors }: NetworkModules, config: Sty
     const place = printable([network, path].filter(Boolean).join("."));
     if (!expected)
       throw new UnsupportedNetwork(`${place} is a ${printable(className)}, which is not part of StyleGAN2`);
+    const options = attributes.get("_init_kwargs");
+    for (const [option] of options instanceof Map ? entriesOf(options) : []) {
+      if (!knownOptions[className]?.has(option))
+        throw new UnsupportedNetwork(
+          `${place} was made with the option ${printable(option)}, which ${className} of NVIDIA's does not have: it may compute something else`,
+        );
+    }
     for (const [name, wanted] of Object.entries(expected(path, config))) {
       const value = attributes.get(name);
       if (value !== wanted)

@@ -292,6 +292,8 @@ function globalsOf(budget: PickleBudget): Globals {
     ["torch._utils _rebuild_tensor", rebuildTensor],
     ["torch._utils _rebuild_tensor_v2", rebuildTensor],
     ["torch._utils _rebuild_parameter", callable(([data]) => data)],
+    ["torch._utils _rebuild_parameter_with_state", callable(([data]) => data)],
+    ["dnnlib.tflib.network Network", callable(tensorFlowNetwork)],
     ["torch_utils.persistence _reconstruct_persistent_obj", callable(([meta]) => persistentObject(meta))],
     ["collections OrderedDict", dictionary],
     ["dnnlib.util EasyDict", dictionary],
@@ -304,6 +306,12 @@ function globalsOf(budget: PickleBudget): Globals {
     ["numpy._core.multiarray scalar", callable(numpyScalar)],
     ["_codecs encode", callable(latin1)],
   ]);
+}
+
+function tensorFlowNetwork(): never {
+  throw new PickleError(
+    "it holds TensorFlow networks; legacy.py of NVIDIA's PyTorch repositories makes a pickle of them that can be read here",
+  );
 }
 
 function persistentObject(meta: unknown): PersistentObject {
