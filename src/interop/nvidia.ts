@@ -2,6 +2,7 @@
 // are ours. What the layers do stands in their attributes: everything that we compute in one way only is checked,
 // and a network that does it in another way is refused with the name of the attribute.
 
+import { activationGain } from "../layers/activation.js";
 import type { StyleGan2Config } from "../networks/stylegan2.js";
 import {
   channelRule,
@@ -284,8 +285,30 @@ function check(network: string, { layers, tensors }: NetworkModules, config: Sty
         );
     }
   }
+  checkGains(network, { layers, tensors });
   for (const [name, tensor] of tensors) {
     if (name.endsWith("resample_filter")) checkFilter(`${network}.${name}`, tensor);
+  }
+}
+
+/** Gains follow from the activation and the weight's inputs; a layer has those of its class. */
+function checkGains(network: string, { layers, tensors }: NetworkModules): void {
+  for (const { path, attributes } of layers) {
+    const inputs = (tensors.get(`${path}.weight`)?.shape ?? []).slice(1);
+    const fanIn = inputs.reduce((product, size) => product * size, 1);
+    const multiplier = attributes.get("bias_gain") ?? 1; // the learning rate's, in dense layers
+    const wanted = {
+      act_gain: activationGain[attributes.get("activation") === "lrelu" ? "lrelu" : "linear"],
+      weight_gain: (typeof multiplier === "number" ? multiplier : 1) / Math.sqrt(fanIn),
+    };
+    for (const [name, gain] of Object.entries(wanted)) {
+      const value = attributes.get(name);
+      if (value === undefined) continue;
+      if (typeof value !== "number" || Math.abs(value / gain - 1) > 1e-6)
+        throw new UnsupportedNetwork(
+          `${printable(`${network}.${path}`)} has the ${name} ${shown(value)}; only ${gain} is possible here`,
+        );
+    }
   }
 }
 

@@ -305,6 +305,10 @@ function globalsOf(budget: PickleBudget): Globals {
     ["numpy.core.multiarray scalar", callable(numpyScalar)],
     ["numpy._core.multiarray scalar", callable(numpyScalar)],
     ["_codecs encode", callable(latin1)],
+    // Arrays among a StyleGAN3's attributes, which no StyleGAN2 has: it can be told by its name if they are passed over.
+    ["numpy ndarray", callable(() => new PlainObject())],
+    ["numpy.core.multiarray _reconstruct", callable(() => new PlainObject())],
+    ["numpy._core.multiarray _reconstruct", callable(() => new PlainObject())],
   ]);
 }
 

@@ -27,7 +27,7 @@ import {
   persistent,
   torchTensor,
 } from "./nvidiaWriter.js";
-import { Call, Float, TorchTensor } from "./pickleWriter.js";
+import { Built, Call, Float, Global, TorchTensor, Tuple } from "./pickleWriter.js";
 import { legacyFile, plainPickle, zipFile } from "./torchWriter.js";
 
 const tiny: StyleGan2Config = {
@@ -245,6 +245,16 @@ it("takes whole numbers that Python has as floats", () => {
   expectSame(write(plainPickle(snapshotOf(modules))), networks, config);
 });
 
+/** numpy.array([36, 36]) as NumPy pickles it. */
+function numpyArray(): Built {
+  const type = new Call("numpy", "dtype", "i8", false, true);
+  const dtype = new Built(type, new Tuple(3, "<", null, null, null, -1, -1, 0));
+  const elements = Buffer.from(new BigInt64Array([36n, 36n]).buffer);
+  const name = new Global("numpy", "ndarray");
+  const empty = new Call("numpy.core.multiarray", "_reconstruct", name, new Tuple(0), Buffer.from("b"));
+  return new Built(empty, new Tuple(1, new Tuple(2), dtype, false, elements));
+}
+
 describe("is refused by name:", () => {
   const networks = networksOf(tiny);
 
@@ -273,7 +283,8 @@ describe("is refused by name:", () => {
       () =>
         changedGenerator((module, path) => {
           if (path !== "synthesis") return;
-          const input = { ...module, className: "SynthesisInput", children: new Map() };
+          const attributes = { size: numpyArray(), channels: 8 };
+          const input = { ...module, className: "SynthesisInput", children: new Map(), attributes };
           module.children = new Map([["input", input]]);
         }),
       /StyleGAN3/,
@@ -318,6 +329,16 @@ describe("is refused by name:", () => {
       "a discriminator that clamps otherwise",
       () => changedDiscriminator(setAttribute("b8.conv0", "conv_clamp", 128)),
       /D\.b8\.conv0 has the conv_clamp 128; only 256/,
+    ],
+    [
+      "another gain of an activation",
+      () => changedGenerator(setAttribute("synthesis.b8.conv1", "act_gain", 1)),
+      /G_ema\.synthesis\.b8\.conv1 has the act_gain 1; only 1\.41/,
+    ],
+    [
+      "another gain of a weight",
+      () => changedDiscriminator(setAttribute("b8.conv1", "weight_gain", 0.5)),
+      /D\.b8\.conv1 has the weight_gain 0\.5/,
     ],
     [
       "another filter",

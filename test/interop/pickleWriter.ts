@@ -30,6 +30,17 @@ export class Tuple {
   }
 }
 
+/** An object whose state is set after it was made. */
+export class Built {
+  readonly object: unknown;
+  readonly state: unknown;
+
+  constructor(object: unknown, state: unknown) {
+    this.object = object;
+    this.state = state;
+  }
+}
+
 /** A number that Python has as a float, also where it is whole. */
 export class Float {
   readonly value: number;
@@ -215,6 +226,10 @@ export function writePickle(root: unknown, options: PickleWriterOptions): Buffer
       tuple(value.args);
       code("R");
       memoize(value);
+    } else if (value instanceof Built) {
+      write(value.object);
+      write(value.state);
+      code("b");
     } else if (value instanceof Reference) {
       write(value.id);
       code("Q");
