@@ -181,7 +181,7 @@ async function work(job: FrameJob): Promise<unknown> {
 const answer = (message: FromFrameWorker) => process.send?.(message);
 
 // A training on the same machine goes first.
-setPriority(15);
+setPriority(5);
 let queue: Promise<void> = Promise.resolve();
 process.on("message", (job: ToFrameWorker) => {
   queue = queue.then(async () => {

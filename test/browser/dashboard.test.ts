@@ -135,7 +135,7 @@ describe("a live training", () => {
             return [...canvas.getImageData(0, 0, width, height).data];
           }),
         );
-      await page.locator(".plane img").waitFor({ timeout: 30_000 });
+      await page.locator(".plane img").waitFor({ timeout: 90_000 });
       const seed0 = await shown();
       const generated = sharp(work.path("out", "seed0000.png")).ensureAlpha().raw();
       expect(seed0.equals(await generated.toBuffer())).toBe(true);
