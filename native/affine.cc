@@ -177,6 +177,11 @@ Gradients differentiable(const at::Tensor& gradient, const Inputs& in, const at:
 
 using OptionalTensor = c10::optional<at::Tensor>;
 
+// As autograd keeps them between forward and backward.
+std::vector<double> packed(const Constants& k) { return {k.scaleGain, k.biasGain, k.noiseGain, k.slope, k.clamp}; }
+
+Constants unpacked(const std::vector<double>& c) { return {c[0], c[1], c[2], c[3], c[4]}; }
+
 at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, const at::Tensor& y, const Constants& k, bool ofScale,
                                at::Tensor* scaleGradient);
 
@@ -191,14 +196,13 @@ struct FusedAffine : Function<FusedAffine> {
     // x is read again only for the gradient of the scale, y only where the slope is not 1 everywhere.
     ctx->save_for_backward({in.scale.defined() ? x : none, in.scale, in.noise, in.strength, k.isLinear() ? none : y});
     ctx->saved_data["given"] = c10::List<bool>({true, in.scale.defined(), in.bias.defined(), in.noise.defined(), in.strength.defined()});
-    ctx->saved_data["constants"] = std::vector<double>{scaleGain, biasGain, noiseGain, slope, clamp};
+    ctx->saved_data["constants"] = packed(k);
     return y;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    auto c = ctx->saved_data["constants"].toDoubleVector();
-    Constants k{c[0], c[1], c[2], c[3], c[4]};
+    Constants k = unpacked(ctx->saved_data["constants"].toDoubleVector());
     Inputs in{saved[0], saved[1], at::Tensor(), saved[2], saved[3]};
     const at::Tensor& y = saved[4];
     // libtorch counts only the tensors that were given.
@@ -220,10 +224,6 @@ struct FusedAffine : Function<FusedAffine> {
     return {g.x, g.scale, g.bias, g.noise, g.strength, none, none, none, none, none};
   }
 };
-
-std::vector<double> packed(const Constants& k) { return {k.scaleGain, k.biasGain, k.noiseGain, k.slope, k.clamp}; }
-
-Constants unpacked(const std::vector<double>& c) { return {c[0], c[1], c[2], c[3], c[4]}; }
 
 // The gradients of x and scale as a function of its own, for the gradients of gradients that R1 and path length take.
 struct AffineGradient : Function<AffineGradient> {

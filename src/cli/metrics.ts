@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
 import { UserError } from "../errors.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
-import { defaultMetricImages, type MetricName, metricNames } from "../metrics/names.js";
+import { defaultMetricImages, type MetricName, metricImagesOf, metricNames } from "../metrics/names.js";
 import type { SwdResult } from "../metrics/swd.js";
 import type { Generator } from "../networks/network.js";
 import type { SnapshotInfo } from "../networks/snapshot.js";
@@ -96,7 +96,7 @@ function open({ data, background }: MetricsOptions, G: Generator): Promise<Datas
 }
 
 function imagesOf({ images, data }: MetricsOptions, dataset: Dataset): number {
-  if (images === undefined) return Math.min(dataset.length, defaultMetricImages);
+  if (images === undefined) return metricImagesOf(dataset.length);
   if (images <= dataset.length) return images;
   throw new UserError(
     `--images ${images}: ${data} has only ${dataset.length} usable pictures; give a number up to that`,

@@ -1,6 +1,6 @@
 // The sliced Wasserstein distance of a generator to a data set.
 
-import { defaultMetricImages } from "../metrics/names.js";
+import { metricImagesOf } from "../metrics/names.js";
 import type { MetricImageSet } from "../metrics/reals.js";
 import { readPictures, spreadIndices } from "../metrics/reals.js";
 import { SwdReference, type SwdResult } from "../metrics/swd.js";
@@ -40,7 +40,7 @@ export class SwdMeter {
 
   constructor(dataset: LabelledImageSet, options: SwdMeterOptions) {
     const { zDim, seed = 0, device = "cpu" } = options;
-    this.images = options.images ?? Math.min(dataset.length, defaultMetricImages);
+    this.images = options.images ?? metricImagesOf(dataset.length);
     const indices = spreadIndices(dataset.length, this.images);
     this.#classes = indices.map((index) => dataset.label(index));
     this.#reference = new SwdReference(readPictures(dataset, indices), { seed, device });
