@@ -1,12 +1,12 @@
-// npm run bench:generate: how much longer `generate` takes than the networks alone, inside of libtorch, and how much of
-// the networks' time are the convolutions.
+// npm run bench:generate: how much longer `generate` takes, from seeds to files, than it is inside of libtorch, and how
+// much of the networks' time the convolutions are.
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { integerFrom, oneOf } from "../src/cli/values.js";
 import { createGenerator } from "../src/networks/registry.js";
+import { packageRoot } from "../src/packageRoot.js";
 import {
   type GenerateOptions,
   generateFiles,
@@ -21,6 +21,7 @@ import { scope } from "../src/torch/scope.js";
 import { defaultPreset, presets } from "../src/training/presets.js";
 import { configurations } from "./configurations.js";
 import { recordConvolutions, replaySeconds } from "./convolutions.js";
+import { insideMs, timeTheAddon } from "./inside.js";
 import { median } from "./statistics.js";
 import { describe } from "./training.js";
 
@@ -58,6 +59,7 @@ const options = new Command("bench:generate")
   .parse()
   .opts<BenchOptions>();
 
+timeTheAddon();
 setThreads(options.threads);
 manualSeed(0);
 const { cfg, resolution, images, batch, format, repeats } = options;
@@ -65,10 +67,11 @@ const configuration = configurations[options.config ?? ""] ?? { cfg, resolution,
 const G = createGenerator(describe(configuration).network);
 G.setRequiresGrad(false);
 const seeds = Array.from({ length: images }, (_, i) => i);
-const outdir = mkdtempSync(join(tmpdir(), "stylegan-bench-"));
-const request: GenerateOptions = {
+// Beside the program, where pictures go as well: a system's folder for temporary files can be another disk.
+const outdir = mkdtempSync(join(packageRoot(), "build", "bench-"));
+const request: Omit<GenerateOptions, "outdir"> = {
   source: { seeds, truncations: [1], classIndex: 0 },
-  ...{ noiseMode: "const", batch, outdir, format },
+  ...{ noiseMode: "const", batch, format },
 };
 
 /** Map and synthesize alone, with latents that are there already. */
@@ -84,20 +87,22 @@ const networks = () =>
     }
     return (performance.now() - start) / 1000;
   });
+/** Into a new folder each time: replacing files is another, slower thing. */
 const whole = async () => {
-  const start = performance.now();
-  await generateFiles(G, request);
-  return (performance.now() - start) / 1000;
+  const folder = mkdtempSync(join(outdir, "round-"));
+  const [start, insideStart] = [performance.now(), insideMs()];
+  await generateFiles(G, { ...request, outdir: folder });
+  return { whole: (performance.now() - start) / 1000, inside: (insideMs() - insideStart) / 1000 };
 };
 
-const rounds: { networks: number; whole: number; convolutions: number }[] = [];
+const rounds: { networks: number; convolutions: number; whole: number; inside: number }[] = [];
 try {
   networks();
   await whole();
   const calls = recordConvolutions(networks);
   // In turn, so that a change in the machine's speed meets both.
   for (let i = 0; i < repeats; i++)
-    rounds.push({ networks: networks(), convolutions: replaySeconds(calls), whole: await whole() });
+    rounds.push({ networks: networks(), convolutions: replaySeconds(calls), ...(await whole()) });
 } finally {
   rmSync(outdir, { recursive: true });
   G.dispose();
@@ -115,10 +120,11 @@ const result = {
   networkSeconds: Number(median(rounds.map((round) => round.networks)).toPrecision(4)),
   wholeSeconds: Number(median(rounds.map((round) => round.whole)).toPrecision(4)),
   convBound: Number(median(rounds.map((round) => round.convolutions / round.networks)).toPrecision(3)),
-  ratio: Number(median(rounds.map((round) => round.whole / round.networks)).toPrecision(3)),
+  insideSeconds: Number(median(rounds.map((round) => round.inside)).toPrecision(4)),
+  ratio: Number(median(rounds.map((round) => round.whole / round.inside)).toPrecision(3)),
 };
 process.stdout.write(
   options.json
     ? `${JSON.stringify(result)}\n`
-    : `${images} pictures of ${configuration.cfg} at ${G.resolution} px: networks ${result.networkSeconds} s (convBound ${result.convBound}), with files ${result.wholeSeconds} s, ratio ${result.ratio} (${threads()} threads)\n`,
+    : `${images} pictures of ${configuration.cfg} at ${G.resolution} px: networks ${result.networkSeconds} s (convBound ${result.convBound}); generate ${result.wholeSeconds} s, ${result.ratio} times the ${result.insideSeconds} s inside libtorch (${threads()} threads)\n`,
 );

@@ -1,7 +1,7 @@
 // Files that are either whole or not there.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "./errors.js";
 
@@ -30,18 +30,23 @@ export function writeFileAtomically(
   }
 }
 
-/** The same beside other work: disk and encoders go on while the program computes. */
+/** Bytes up to which waiting for another thread takes longer than writing. */
+const smallFile = 64 * 1024;
+
+/**
+ * A file that can be made again, beside other work: it appears under its name when it is complete, but nobody waits for
+ * the disk. After a power cut it can be missing or empty.
+ */
 export async function writeFileBeside(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = temporaryName(file);
   try {
-    const handle = await open(temporary, "w");
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
+    if (bytes.length <= smallFile) {
+      writeFileSync(temporary, bytes);
+      renameSync(temporary, file);
+    } else {
+      await writeFile(temporary, bytes);
+      await rename(temporary, file);
     }
-    await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
     throw writeError(file, error);

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import sharp from "sharp";
 import { writeFileBeside } from "../atomicFile.js";
 import type { Picture } from "./picture.js";
+import { encodePng } from "./png.js";
 
 /** Formats of a picture, as the names of its files end. */
 export const pictureFormats = ["png", "webp", "jpg"] as const;
@@ -13,9 +14,13 @@ export type PictureFormat = (typeof pictureFormats)[number];
 /** Of JPEG and WebP: beyond it files grow and nobody sees a difference. */
 const quality = 95;
 
-/** A picture in a file format. The work is done in sharp's threads, beside JavaScript and libtorch. */
+/** Pixels from which on sharp's threads and its bounded memory are worth more than our encoder's speed. */
+const largePng = 1024 * 1024;
+
+/** A picture in a file format. What takes long is done in other threads, beside JavaScript and libtorch. */
 export async function encodePicture(picture: Picture, format: PictureFormat): Promise<Uint8Array> {
   const { width, height, pixels } = picture;
+  if (format === "png" && width * height < largePng) return encodePng(picture);
   const image = sharp(pixels, { raw: { width, height, channels: 3 } });
   switch (format) {
     case "png":
