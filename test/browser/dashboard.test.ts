@@ -6,6 +6,7 @@ import { serve } from "../../src/server/server.js";
 import { expectSuccess, type Running, Workspace, writePictures } from "../cli/helpers.js";
 import { addTicks, makeRun, setRunning, TestServer } from "../server/helpers.js";
 import { useBrowser } from "./helpers.js";
+import { faintTexts, overflow } from "./readability.js";
 
 const open = useBrowser();
 
@@ -140,6 +141,10 @@ describe("a live training", () => {
       const generated = sharp(work.path("out", "seed0000.png")).ensureAlpha().raw();
       expect(seed0.equals(await generated.toBuffer())).toBe(true);
 
+      for (const colorScheme of ["dark", "light"] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect(await faintTexts(page)).toEqual([]);
+      }
       const { getByLabel, getByRole } = {
         getByLabel: page.getByLabel.bind(page),
         getByRole: page.getByRole.bind(page),
@@ -281,5 +286,41 @@ describe("the page", () => {
     }
     expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
     expect(errors).toEqual([]);
+  });
+
+  const views = [
+    "",
+    "#/compare/00000-a/00001-b",
+    "#/run/00000-a",
+    "#/run/00000-a/config",
+    "#/run/00000-a/log",
+  ];
+
+  it.each(["light", "dark"] as const)(
+    "can be read everywhere, %s, from 360 pixels to 4K",
+    async (colorScheme) => {
+      const server = await TestServer.start();
+      for (const name of ["00000-a", "00001-b"]) makeRun(server.path(name), { ticks: 30 });
+      setRunning(server.path("00001-b"));
+      const { page } = await open(server.server.url, { colorScheme });
+      for (const view of views) {
+        await page.goto(new URL(`/${view}`, server.server.url).href);
+        await page.locator("main h1, main h2").first().waitFor();
+        for (const width of [360, 1280, 3840]) {
+          await page.setViewportSize({ width, height: 900 });
+          expect([view, width, await overflow(page)]).toEqual([view, width, 0]);
+        }
+        expect([view, await faintTexts(page)]).toEqual([view, []]);
+      }
+    },
+  );
+
+  it("finds a text that is too faint", async () => {
+    const server = await TestServer.start();
+    makeRun(server.path("00000-a"));
+    const { page } = await open(server.server.url);
+    await page.locator(".runs h2").waitFor();
+    await page.evaluate("document.querySelector('.run-name').style.color = '#aaa'");
+    expect(await faintTexts(page)).toEqual([expect.stringMatching(/^2\.\d+: 00000-a$/)]);
   });
 });

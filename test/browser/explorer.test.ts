@@ -22,6 +22,7 @@ import { scope } from "../../src/torch/scope.js";
 import { expectSuccess, expectUserError, Workspace } from "../cli/helpers.js";
 import { nvidiaFixtureConfig } from "../helpers.js";
 import { serveFolder, useBrowser } from "./helpers.js";
+import { faintTexts, overflow } from "./readability.js";
 
 const conditional: NetworkDescription = {
   architecture: "stylegan2",
@@ -207,7 +208,13 @@ describe("an exported page", () => {
   it.each([360, 3840])("fits into a window of %d pixels", async (width) => {
     const { page } = await explore("conditional-site", "/", { viewport: { width, height: 800 } });
     await shown(page);
-    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+    expect(await overflow(page)).toBe(0);
+  });
+
+  it.each(["light", "dark"] as const)("can be read, %s", async (colorScheme) => {
+    const { page } = await explore("conditional-site", "/", { colorScheme });
+    await shown(page);
+    expect(await faintTexts(page)).toEqual([]);
   });
 });
 

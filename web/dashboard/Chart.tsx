@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { short } from "./format.js";
-import { colour, useInSight, useTheme, useWidth } from "./hooks.js";
+import { canvasFont, colour, remPixels, useInSight, useTheme, useWidth } from "./hooks.js";
 import { decimate, type Series, smoothed } from "./series.js";
 
 export interface Line {
@@ -42,7 +42,8 @@ interface ChartProps {
   logarithmic?: boolean;
 }
 
-const height = 168;
+/** As in charts.css. */
+const heightRem = 11.2;
 
 export function Chart({ title, unit, lines, marks = [], view, logarithmic = false }: ChartProps) {
   const [box, width] = useWidth<HTMLDivElement>();
@@ -71,7 +72,7 @@ export function Chart({ title, unit, lines, marks = [], view, logarithmic = fals
   }, [shape, theme, width === 0, logarithmic, view.syncKey]);
 
   useEffect(() => {
-    if (width > 0) plot.current?.setSize({ width, height });
+    if (width > 0) plot.current?.setSize({ width, height: remPixels(heightRem) });
   }, [width]);
 
   const lengths = shown.map(({ series }) => series.length).join();
@@ -128,7 +129,7 @@ interface OptionsInput {
 function optionsOf({ lines, width, logarithmic, faint, current }: OptionsInput): uPlot.Options {
   const axis: uPlot.Axis = {
     stroke: colour("text-faint"),
-    font: "11px system-ui, sans-serif",
+    font: canvasFont(0.73),
     grid: { stroke: colour("line"), width: 1 },
     ticks: { show: false },
   };
@@ -146,8 +147,8 @@ function optionsOf({ lines, width, logarithmic, faint, current }: OptionsInput):
   });
   return {
     width,
-    height,
-    padding: [8, 8, 0, 0],
+    height: remPixels(heightRem),
+    padding: [8, remPixels(0.8), 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: current.current.view.syncKey, setSeries: false },
@@ -156,12 +157,12 @@ function optionsOf({ lines, width, logarithmic, faint, current }: OptionsInput):
     },
     scales: { x: { time: false }, y: logarithmic ? { distr: 3 } : {} },
     axes: [
-      { ...axis, size: 26, gap: 4, space: 60 },
+      { ...axis, size: remPixels(1.75), gap: 4, space: remPixels(4) },
       {
         ...axis,
-        size: 46,
+        size: remPixels(3.1),
         gap: 4,
-        space: 32,
+        space: remPixels(2.1),
         values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : short(tick))),
       },
     ],
@@ -214,7 +215,7 @@ function drawMarks(chart: uPlot, marks: readonly Mark[]): void {
   const { ctx, bbox } = chart;
   const ratio = devicePixelRatio;
   ctx.save();
-  ctx.font = `${10.5 * ratio}px system-ui, sans-serif`;
+  ctx.font = canvasFont(0.7, ratio);
   ctx.textBaseline = "top";
   let free = bbox.left;
   for (const { x, text } of marks) {

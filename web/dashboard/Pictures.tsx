@@ -3,10 +3,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RunDetail, RunFile } from "../../src/protocol.js";
 import { fileAddress } from "./api.js";
-import { useImage, useWidth } from "./hooks.js";
+import { remPixels, useImage, useWidth } from "./hooks.js";
 
 // A sample is at least this wide on the screen; a grid that would need more shows its first columns only.
-const leastCell = 44;
+const leastCellRem = 2.9;
 const mostRows = 6;
 const playEveryMs = 350;
 
@@ -148,7 +148,9 @@ function GridView({ name, file, grid, whole, label, onOpen }: GridViewProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const image = useImage(fileAddress(name, file.name, file.version));
   const [focus, setFocus] = useState<Cell | null>(null);
-  const columns = whole ? grid.columns : Math.min(grid.columns, Math.max(Math.floor(width / leastCell), 1));
+  const columns = whole
+    ? grid.columns
+    : Math.min(grid.columns, Math.max(Math.floor(width / remPixels(leastCellRem)), 1));
   const rows = whole ? grid.rows : Math.min(grid.rows, mostRows);
   const size = Math.floor(width / columns);
   useEffect(() => {

@@ -4,10 +4,16 @@
 import { useEffect, useRef } from "preact/hooks";
 import type { Histogram, HistogramPoint } from "../../src/protocol.js";
 import { short } from "./format.js";
-import { colour, useInSight, useTheme, useWidth } from "./hooks.js";
+import { canvasFont, colour, remPixels, useInSight, useTheme, useWidth } from "./hooks.js";
 
-const height = 168;
-const margin = { left: 46, right: 8, top: 8, bottom: 26 };
+/** In units of the page's text size; the height is that of charts.css. */
+const measuresRem = { height: 11.2, left: 3.1, right: 0.8, top: 0.5, bottom: 1.75 };
+
+function measures() {
+  const { height, ...margin } = measuresRem;
+  const pixels = Object.entries(margin).map(([side, rem]) => [side, remPixels(rem)]);
+  return { height: remPixels(height), margin: Object.fromEntries(pixels) as typeof margin };
+}
 
 interface ScoreMapProps {
   points: readonly HistogramPoint[];
@@ -45,7 +51,7 @@ export function ScoreMap({ points, range, length }: ScoreMapProps) {
         {points.length === 0 ? (
           <p class="empty">{length === 0 ? "Nothing yet" : "This run’s statistics have no histograms"}</p>
         ) : (
-          <canvas ref={canvas} height={height} />
+          <canvas ref={canvas} />
         )}
       </div>
     </section>
@@ -67,6 +73,7 @@ function draw(
   }: { points: readonly HistogramPoint[]; width: number; range: [number, number] | null },
 ): void {
   const ratio = devicePixelRatio;
+  const { height, margin } = measures();
   canvas.width = width * ratio;
   canvas.height = height * ratio;
   const context = canvas.getContext("2d");
@@ -118,7 +125,8 @@ function drawAxes(
   at: { low: number; high: number; x0: number; x1: number; width: number; y: (score: number) => number },
 ): void {
   const { low, high, x0, x1, width, y } = at;
-  context.font = "11px system-ui, sans-serif";
+  const { height, margin } = measures();
+  context.font = canvasFont(0.73);
   context.lineWidth = 1;
   context.textBaseline = "middle";
   context.textAlign = "right";

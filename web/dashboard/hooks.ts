@@ -86,6 +86,16 @@ export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+/** Pixels of `rem` times the page's text size, for canvases: they know no style sheet. */
+export function remPixels(rem: number): number {
+  return Number.parseFloat(getComputedStyle(document.documentElement).fontSize) * rem;
+}
+
+/** Text of that size in the page's font. */
+export function canvasFont(rem: number, ratio = 1): string {
+  return `${remPixels(rem) * ratio}px ${getComputedStyle(document.documentElement).fontFamily}`;
+}
+
 /** An image, once it is there; the one before stays until then, so that nothing flickers. */
 export function useImage(address: string | null): HTMLImageElement | null {
   const [image, setImage] = useState<HTMLImageElement | null>(null);

@@ -8,6 +8,7 @@ import type { Backend, View } from "./messages.js";
 import { PictureCanvas, usePicture } from "./PictureView.js";
 import { Pictures } from "./pictures.js";
 import "../shared/theme.css";
+import "./controls.css";
 import "./explorer.css";
 
 export interface ExplorerProps {
