@@ -30,7 +30,7 @@ async function replay(folder: string, seconds: number): Promise<void> {
 async function pages(folder: string, rounds: number): Promise<void> {
   const costs: number[] = [];
   const shares: number[] = [];
-  for await (const round of trainBesidePages(folder, { pages: 50, rounds, ticks: 20 })) {
+  for await (const round of trainBesidePages(folder, { pages: 50, rounds, ticks: 5, tickKimg: 0.5 })) {
     const { without, within } = round.secPerKimg;
     costs.push(within / without - 1);
     shares.push(round.serverShare);

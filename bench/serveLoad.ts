@@ -161,21 +161,21 @@ export interface PagesRound {
 }
 
 /**
- * A small training, a tick of which takes well under a second, with no page and with `pages` in turn: within one
- * training, since a machine's speed changes from minute to minute.
+ * A small training with no page and with `pages` in turn, `ticks` of `tickKimg` each time: within one training, since a
+ * machine's speed changes from minute to minute.
  */
 export async function* trainBesidePages(
   folder: string,
-  { pages, rounds, ticks }: { pages: number; rounds: number; ticks: number },
+  { pages, rounds, ticks, tickKimg }: { pages: number; rounds: number; ticks: number; tickKimg: number },
 ): AsyncIterable<PagesRound> {
   const server = await Server.start(folder);
-  const training = new Training(folder);
+  const training = new Training(folder, tickKimg);
   try {
     await training.next(3); // while everything gets warm
     for (let round = 0; round < rounds; round++) {
       const without = await training.next(ticks);
       await server.connect(pages, training.run);
-      await training.next(1); // the one in which they came
+      await training.next(1); // the one in which they came, and were sent what they had missed
       const [start, { cpuSeconds }, bytes] = [performance.now(), usage(server.child), server.bytes];
       const within = await training.next(ticks);
       const seconds = (performance.now() - start) / 1000;
@@ -197,10 +197,10 @@ class Training {
   readonly #stats: string;
   #seen = 0;
 
-  constructor(outdir: string) {
+  constructor(outdir: string, tickKimg: number) {
     this.#stats = join(outdir, this.run, "stats.jsonl");
     const data = ["--data", "emoji:smileys", "--resolution", "32", "--cfg", "stylegan2-small", "--mirror"];
-    const length = ["--tick", "0.1", "--kimg", "1000", "--snap", "100000"];
+    const length = ["--tick", String(tickKimg), "--kimg", "1000", "--snap", "100000"];
     this.child = spawn(
       process.execPath,
       [built("cli/main.js"), "train", ...data, ...length, "--outdir", outdir],
@@ -219,7 +219,7 @@ class Training {
         return rows.slice(-count).map(({ secPerKimg }) => secPerKimg);
       }
       if (this.child.exitCode !== null) throw new Error(`the training ended (${this.child.exitCode})`);
-      await setTimeout(50);
+      await setTimeout(200);
     }
   }
 

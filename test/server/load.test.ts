@@ -21,7 +21,7 @@ it("keeps the server's memory flat over hours of events", { timeout: 60_000 }, a
 });
 
 it("takes next to nothing from a training while 50 pages watch", { timeout: 60_000 }, async () => {
-  const rounds = trainBesidePages(emptyFolder(), { pages: 50, rounds: 1, ticks: 8 });
+  const rounds = trainBesidePages(emptyFolder(), { pages: 50, rounds: 1, ticks: 8, tickKimg: 0.1 });
   for await (const { serverShare, sentMb, secPerKimg } of rounds) {
     expect(secPerKimg.within).toBeGreaterThan(0);
     expect(sentMb).toBeGreaterThan(0.1);
