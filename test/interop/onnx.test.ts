@@ -165,6 +165,17 @@ describe("a float32 model makes the pictures of libtorch", () => {
     expect(largest).toBeLessThan(1e-3);
   });
 
+  it.each(["stylegan2 with classes", "stylegan2-minimal", "stylegan1", "progan"])(
+    "%s at 256 px",
+    async (name) => {
+      const description = structuredClone(networks[name]!);
+      Object.assign(description.config, { resolution: 256, channelBase: 4096, channelMax: 128 });
+      const G = network(description);
+      const largest = await largestDifference(G, exported(G, description));
+      expect(largest).toBeLessThan(1e-3);
+    },
+  );
+
   it("NVIDIA's fixture, against the reference implementation's own pictures", async () => {
     const G = scope(() => new StyleGan2Generator(nvidiaFixtureConfig));
     const { tensors } = readSafetensors(fixturePath("nvidia-stylegan2.weights.safetensors"));
