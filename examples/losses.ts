@@ -53,12 +53,10 @@ for (let step = 1; step <= steps; step++) {
     const fake = D.forward(noGrad(fakes), null);
     const penalty = r1Penalty(logits, reals).mul(gamma / 2); // [N]
     const lossD = loss.discriminator({ real: logits, fake }).mean().add(penalty.mean());
-    flatD.gradients.zero_();
     backward(lossD, flatD.parameters);
     adamD.step();
 
     const lossG = loss.generator({ fake: D.forward(fakes(), null) }).mean();
-    flatG.gradients.zero_();
     backward(lossG, flatG.parameters);
     adamG.step();
     if (step === 1 || step === steps)

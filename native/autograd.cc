@@ -34,10 +34,15 @@ napi_value setData(napi_env env, napi_value* arguments, size_t, void*) {
   return nullptr;
 }
 
-// setGrad(tensor, grad): `backward` adds to this tensor from now on.
+// setGrad(tensor, grad | null): `backward` adds to this tensor from now on, or makes a new one.
 napi_value setGrad(napi_env env, napi_value* arguments, size_t, void*) {
-  argument(env, arguments[0]).mutable_grad() = argument(env, arguments[1]);
+  argument(env, arguments[0]).mutable_grad() = isNullish(env, arguments[1]) ? at::Tensor() : argument(env, arguments[1]);
   return nullptr;
+}
+
+// gradOf(tensor): a handle to what `backward` left; 0 where it left nothing.
+napi_value gradOf(napi_env env, napi_value* arguments, size_t, void*) {
+  return handlesToJs(env, {argument(env, arguments[0]).grad()});
 }
 
 // grad(outputs, inputs, gradOutputs | null, createGraph, allowUnused): handles, 0 where there is no gradient.
@@ -68,6 +73,7 @@ void registerAutograd(napi_env env, napi_value exports) {
   defineFunction(env, exports, "setRequiresGrad", setRequiresGrad);
   defineFunction(env, exports, "setData", setData);
   defineFunction(env, exports, "setGrad", setGrad);
+  defineFunction(env, exports, "gradOf", gradOf);
   defineFunction(env, exports, "grad", grad);
   defineFunction(env, exports, "backward", backward);
 }

@@ -58,12 +58,12 @@ struct Kernels {
   void (*filterRow)(const T* in, T* out, int64_t count, const T* taps, int tapCount, int64_t step);
   // Sums of squares over the middle axis: [rows, taps, columns] to [rows, columns].
   void (*energy)(const T* weight, T* out, int64_t rows, int64_t taps, int64_t columns);
-  // out = 2 · weight · gradient[row, column]
-  void (*energyBackward)(const T* gradient, const T* weight, T* out, int64_t rows, int64_t taps, int64_t columns);
+  // out = base + 2 · weight · gradient[row, column]; without a base it counts as 0.
+  void (*energyBackward)(const T* gradient, const T* weight, const T* base, T* out, int64_t rows, int64_t taps, int64_t columns);
   // a += weight · (b - a)
   void (*approach)(T* a, const T* b, int64_t count, T weight);
   // Leaves the gradients at 0; `first` is null where β1 is 0: the first moment is the gradient then.
-  void (*adam)(T* values, T* gradients, T* first, T* second, int64_t count, const AdamOptions<T>& options);
+  void (*adam)(T* values, const T* gradients, T* first, T* second, int64_t count, const AdamOptions<T>& options);
 };
 
 // For the processor at hand.

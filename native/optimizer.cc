@@ -1,30 +1,62 @@
-// What happens to flat buffers: Adam in one pass, with the cleaning of the gradients, and the moving average.
+// What happens to all parameters of a network at once: Adam in one pass, with the cleaning of the gradients, and the moving
+// average.
 #include "kernels.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace engine {
 
 namespace {
 
-void adam(at::Tensor values, at::Tensor gradients, const c10::optional<at::Tensor>& first, at::Tensor second, double beta1, double beta2, double eps, double stepSize,
-          double correction2, double gradientScale, double gradientLimit) {
+// What `backward` left in each parameter, in the order of the parameter's memory; undefined where it left nothing.
+std::vector<at::Tensor> gradientsOf(at::TensorList parameters) {
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : parameters) {
+    at::Tensor gradient = parameter.grad();
+    if (gradient.defined()) {
+      bool sameOrder = gradient.is_non_overlapping_and_dense() && gradient.scalar_type() == parameter.scalar_type();
+      for (int64_t i = 0; i < parameter.dim(); ++i) sameOrder &= parameter.size(i) == 1 || gradient.stride(i) == parameter.stride(i);
+      if (!sameOrder) gradient = at::empty_like(parameter).copy_(gradient);
+    }
+    gradients.push_back(gradient);
+  }
+  return gradients;
+}
+
+// `values` is one buffer of all parameters, in their order. Afterwards they have no gradients: nothing is read or written to add
+// to zeros.
+void adam(at::Tensor values, at::TensorList parameters, const c10::optional<at::Tensor>& first, at::Tensor second, double beta1, double beta2, double eps,
+          double stepSize, double correction2, double gradientScale, double gradientLimit) {
+  at::NoGradGuard noGrad;
   const int64_t count = values.numel();
   const bool hasFirst = first && first->defined();
   TORCH_CHECK(hasFirst || beta1 == 0, "adam has no first moment only where beta1 is 0");
-  for (const at::Tensor& tensor : {values, gradients, hasFirst ? *first : second, second})
+  for (const at::Tensor& tensor : {values, hasFirst ? *first : second, second})
     TORCH_CHECK(tensor.numel() == count && tensor.is_contiguous() && tensor.device().is_cpu() && tensor.scalar_type() == values.scalar_type(),
-                "adam wants four contiguous buffers of one size and type on the CPU");
+                "adam wants three contiguous buffers of one size and type on the CPU");
+  std::vector<int64_t> starts{0};
+  for (const at::Tensor& parameter : parameters) starts.push_back(starts.back() + parameter.numel());
+  TORCH_CHECK(starts.back() == count, "adam: the parameters have ", starts.back(), " elements, their values ", count);
+  const std::vector<at::Tensor> gradients = gradientsOf(parameters);
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "adam", [&] {
     using T = scalar_t;
     AdamOptions<T> options{T(beta1), T(beta2), T(eps), T(1 - beta1), T(1 - beta2), T(stepSize), T(correction2), T(gradientLimit), T(gradientScale)};
-    T *v = values.data_ptr<T>(), *g = gradients.data_ptr<T>(), *m1 = hasFirst ? first->data_ptr<T>() : nullptr, *m2 = second.data_ptr<T>();
+    T *v = values.data_ptr<T>(), *m1 = hasFirst ? first->data_ptr<T>() : nullptr, *m2 = second.data_ptr<T>();
     at::parallel_for(0, count, 32768, [&](int64_t begin, int64_t end) {
-      kernels<T>().adam(v + begin, g + begin, m1 ? m1 + begin : nullptr, m2 + begin, end - begin, options);
+      // From parameter to parameter: the last one that starts at or before `begin` is the first.
+      size_t i = std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1;
+      for (int64_t at = begin; at < end; at = starts[++i]) {
+        const T* g = gradients[i].defined() ? gradients[i].data_ptr<T>() + (at - starts[i]) : nullptr;
+        kernels<T>().adam(v + at, g, m1 ? m1 + at : nullptr, m2 + at, std::min(end, starts[i + 1]) - at, options);
+      }
     });
   });
+  for (const at::Tensor& parameter : parameters) parameter.mutable_grad() = at::Tensor();
 }
 
 void approach(at::Tensor a, const at::Tensor& b, double weight) {
@@ -43,7 +75,7 @@ void approach(at::Tensor a, const at::Tensor& b, double weight) {
 
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def(
-      "adam_(Tensor(a!) values, Tensor(b!) gradients, Tensor(c!)? first, Tensor(d!) second, float beta1, float beta2, float eps, float step_size, "
+      "adam_(Tensor(a!) values, Tensor(b!)[] parameters, Tensor(c!)? first, Tensor(d!) second, float beta1, float beta2, float eps, float step_size, "
       "float correction2, float gradient_scale, float gradient_limit) -> ()",
       &adam);
   library.def("approach_(Tensor(a!) a, Tensor b, float weight) -> ()", &approach);

@@ -1,7 +1,7 @@
 // Convolution whose input channels are scaled by a style.
 // Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2.2.
 
-import { hasKernels, weightEnergyKernel } from "../torch/kernels.js";
+import { hasKernels, withEnergyKernel } from "../torch/kernels.js";
 import { conv2d, convTranspose2d, matmul } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
@@ -35,12 +35,20 @@ export function modulatedConv2d(x: Tensor, { weight, styles, upFilter }: Modulat
 }
 
 /**
+ * The energy Σ_k w_oik² of a weight [O, I, k, k], which `demodulation` needs: [O, I]; and the weight itself, for the
+ * convolution to go on with.
+ */
+export function withEnergy(weight: Tensor): { weight: Tensor; energy: Tensor } {
+  return hasKernels(weight) ? withEnergyKernel(weight) : { weight, energy: weight.square().sum([2, 3]) };
+}
+
+/**
  * What each output channel of a modulated convolution is multiplied by so that its standard deviation is 1:
  * equation 3 of the paper, 1 / √(Σ_i s_i² Σ_k w_oik² + ε), with w = `gain` · weight. [N, O]
+ * @param energy of the weight, by `withEnergy`
  */
-export function demodulation(weight: Tensor, styles: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
+export function demodulation(energy: Tensor, styles: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
   return scope(() => {
-    const energy = hasKernels(weight) ? weightEnergyKernel(weight) : weight.square().sum([2, 3]); // [O, I]
     const scaled = gain === 1 ? styles : styles.mul(gain);
     return matmul(scaled.square(), energy.permute([1, 0]))
       .add(1e-8)

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { activationGain, affineActivation } from "../layers/activation.js";
 import { randomConvWeight } from "../layers/convWeight.js";
 import { EqualizedConv2d, FullyConnected } from "../layers/equalized.js";
-import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
+import { demodulation, modulatedConv2d, withEnergy } from "../layers/modulatedConv.js";
 import { minibatchStdDev, perBatch } from "../layers/normalization.js";
 import { firFilter, upsample2d } from "../layers/resample.js";
 import { Module } from "../torch/module.js";
@@ -120,11 +120,11 @@ class SynthesisLayer extends Module {
       const { up, convClamp } = this.#options;
       const gain = activationGain.lrelu;
       const styles = this.#affine.forward(w); // [N, I]
-      const weight = this.#weight;
+      const { weight, energy } = withEnergy(this.#weight);
       const y = modulatedConv2d(x, { weight, styles, ...(up ? { upFilter: this.#resampleFilter } : {}) });
       // gain · (demodulation · y + noise + bias)
       return affineActivation(y, {
-        scale: demodulation(weight, styles),
+        scale: demodulation(energy, styles),
         scaleGain: gain,
         bias: this.#bias,
         biasGain: gain,

@@ -14,7 +14,7 @@ import { activate, affineActivation } from "../layers/activation.js";
 import { randomConvWeight } from "../layers/convWeight.js";
 import { EqualizedConv, EqualizedLinear, EqualizedWeight } from "../layers/equalizedMinimal.js";
 import { groupStdDev } from "../layers/groupStdDev.js";
-import { demodulation, modulatedConv2d } from "../layers/modulatedConv.js";
+import { demodulation, modulatedConv2d, withEnergy } from "../layers/modulatedConv.js";
 import { perBatch } from "../layers/normalization.js";
 import { DownSample, UpSample } from "../layers/smooth.js";
 import { noGrad } from "../torch/autograd.js";
@@ -161,9 +161,10 @@ class StyleBlock extends Module {
   forward(x: Tensor, w: Tensor, noise: Tensor | null): Tensor {
     return scope(() => {
       const styles = this.#toStyle.forward(w); // [N, I]
-      const { stored: weight, gain } = this.#weight;
+      const { stored, gain } = this.#weight;
+      const { weight, energy } = withEnergy(stored);
       return affineActivation(modulatedConv2d(x, { weight, styles }), {
-        scale: demodulation(weight, styles, { gain }),
+        scale: demodulation(energy, styles, { gain }),
         scaleGain: gain,
         bias: this.#bias,
         noise: noise ?? undefined,

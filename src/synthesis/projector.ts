@@ -144,12 +144,8 @@ export class Projector {
           ? distance.add(regularization.mul(projectionDefaults.regularizeNoise))
           : distance;
         const gradients = grad([loss], [w, ...maps]);
-        this.#flat.gradients.copy_(
-          cat(
-            gradients.map((gradient) => gradient.reshape([-1])),
-            0,
-          ),
-        );
+        for (const [i, parameter] of this.#flat.parameters.entries())
+          parameter.setGrad(gradients[i] as Tensor);
         return { distance: distance.item(), noiseRegularization: regularization?.item() ?? 0 };
       });
       this.#adam.lr = lr;

@@ -2,7 +2,7 @@
 // Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015), Algorithm 1.
 
 import { noGrad } from "./autograd.js";
-import { type FlatParameters, gradientLimit } from "./flat.js";
+import { cleanGradient, type FlatParameters, gradientLimit } from "./flat.js";
 import { adamKernel, hasKernels } from "./kernels.js";
 import { zeros } from "./ops.js";
 import type { Tensor } from "./tensor.js";
@@ -35,31 +35,31 @@ export class Adam {
   }
 
   /**
-   * One update from the flat gradients, which are 0 afterwards. Those that are not numbers count as 0, the others are clamped
-   * to ± `gradientLimit`, then multiplied by `gradientScale`.
+   * One update from the parameters' gradients, which are gone afterwards. Elements that are not numbers count as 0, the
+   * others are clamped to ± `gradientLimit`, then multiplied by `gradientScale`.
    */
   step({ gradientScale = 1 }: { gradientScale?: number } = {}): void {
     const { lr, firstMoment, secondMoment } = this;
     const { beta1, beta2, eps } = this.options;
-    const { values, gradients } = this.#flat;
+    const { values, parameters } = this.#flat;
     this.steps += 1;
     // θ -= lr m̂ / (√v̂ + eps), with m̂ = m / (1 - β1^t) and v̂ = v / (1 - β2^t)
     const stepSize = lr / (1 - beta1 ** this.steps);
     const correction2 = 1 - beta2 ** this.steps;
     if (hasKernels(values)) {
       const constants = { beta1, beta2, eps, stepSize, correction2, gradientScale, gradientLimit };
-      adamKernel({ values, gradients, firstMoment, secondMoment }, constants);
+      adamKernel({ values, parameters, firstMoment, secondMoment }, constants);
       return;
     }
     noGrad(() => {
-      this.#flat.cleanGradients();
+      const gradients = this.#flat.takeGradients();
+      cleanGradient(gradients);
       if (gradientScale !== 1) gradients.mul_(gradientScale);
       // m = β1 m + (1 - β1) g;  v = β2 v + (1 - β2) g²
       firstMoment?.lerp_(gradients, 1 - beta1);
       secondMoment.mul_(beta2).addcmul_(gradients, gradients, 1 - beta2);
       const denominator = secondMoment.div(correction2).sqrt_().add(eps);
       values.addcdiv_(firstMoment ?? gradients, denominator, -stepSize);
-      gradients.zero_();
     });
   }
 

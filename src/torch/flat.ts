@@ -1,9 +1,9 @@
-// One buffer for all parameters of a network, so that the optimizer, the moving average and the cleaning of
-// gradients are a handful of large operators instead of several for each of a hundred small tensors.
+// One buffer for all parameters of a network, so that the optimizer and the moving average are a handful of large operators
+// instead of several for each of a hundred small tensors.
 
 import { noGrad } from "./autograd.js";
 import type { Module } from "./module.js";
-import { asStrided, cat, zeros } from "./ops.js";
+import { asStrided, cat, stack, zeros } from "./ops.js";
 import { scope } from "./scope.js";
 import type { Tensor } from "./tensor.js";
 
@@ -26,20 +26,18 @@ export function layFlat(tensors: readonly Tensor[]): Tensor {
   }).keep();
 }
 
-/** The parameters of one network in one buffer, and their gradients in another. */
+/**
+ * The parameters of one network in one buffer. Their gradients stay where `backward` made them: adding each to a buffer
+ * of zeros would read and write all of them twice more.
+ */
 export class FlatParameters {
   /** [total elements] */
   readonly values: Tensor;
-  /** [total elements]; `backward` adds to it. */
-  readonly gradients: Tensor;
   readonly parameters: readonly Tensor[];
 
   constructor(module: Module) {
     this.parameters = module.parameters();
     this.values = layFlat(this.parameters);
-    const { device, dtype } = this.values;
-    this.gradients = zeros(this.values.shape, { device, dtype }).keep();
-    noGrad(() => forEachPart(this.gradients, this.parameters, (part, tensor) => tensor.setGrad(part)));
   }
 
   /** The part of `buffer`, one of this size, that belongs to each parameter. */
@@ -49,30 +47,55 @@ export class FlatParameters {
     return parts;
   }
 
-  /** Gradients that are not numbers become 0, the others are clamped to ± `gradientLimit`. */
-  cleanGradients(): void {
-    const [nan, posinf, neginf] = [0, gradientLimit, -gradientLimit];
-    this.gradients.nanToNum_({ nan, posinf, neginf }).clamp_(-gradientLimit, gradientLimit);
+  /** The gradients [total elements], 0 where there is none. The parameters have none afterwards. */
+  takeGradients(): Tensor {
+    return noGrad(() => {
+      const { device, dtype, shape } = this.values;
+      const gradients = zeros(shape, { device, dtype });
+      forEachPart(gradients, this.parameters, (part, parameter) => {
+        const gradient = parameter.grad();
+        if (gradient) part.copy_(gradient);
+        parameter.setGrad(null);
+      });
+      return gradients;
+    });
   }
 
   /**
-   * What to multiply the gradients by so that their norm over all parameters is at most `maxNorm`. Waits for the
-   * device.
+   * What to multiply the gradients by so that their norm over all parameters is at most `maxNorm`. Those that an
+   * optimizer would not use as they are (`cleanGradient`) are cleaned first. Waits for the device.
    */
   clipScale(maxNorm: number): number {
-    let norm = noGrad(() => this.gradients.norm().item());
-    // A norm within the limit has no element beyond it, and none that is not a number.
-    if (!(norm <= gradientLimit)) {
-      this.cleanGradients();
-      norm = noGrad(() => this.gradients.norm().item());
-    }
-    return norm > maxNorm ? maxNorm / norm : 1;
+    return noGrad(() => {
+      const gradients = this.parameters.flatMap((parameter) => parameter.grad() ?? []);
+      const normOfAll = () =>
+        gradients.length === 0
+          ? 0
+          : stack(
+              gradients.map((gradient) => gradient.norm()),
+              0,
+            )
+              .norm()
+              .item();
+      let norm = normOfAll();
+      // A norm within the limit has no element beyond it, and none that is not a number.
+      if (!(norm <= gradientLimit)) {
+        for (const gradient of gradients) cleanGradient(gradient);
+        norm = normOfAll();
+      }
+      return norm > maxNorm ? maxNorm / norm : 1;
+    });
   }
 
   dispose(): void {
     this.values.dispose();
-    this.gradients.dispose();
   }
+}
+
+/** Elements that are not numbers become 0, the others are clamped to ± `gradientLimit`. */
+export function cleanGradient(gradient: Tensor): void {
+  const [nan, posinf, neginf] = [0, gradientLimit, -gradientLimit];
+  gradient.nanToNum_({ nan, posinf, neginf }).clamp_(-gradientLimit, gradientLimit);
 }
 
 function forEachPart(

@@ -3,13 +3,14 @@
 // They serve float32 and float64 on the CPU. Everything else, and a program that has switched them off, uses the
 // compositions of libtorch's operators that stand beside their calls in src/layers; tests hold one against the other.
 
-import { op, opVoid } from "./dispatch.js";
+import { op, opMany, opVoid } from "./dispatch.js";
+import type { Handle } from "./native.js";
 import { Tensor } from "./tensor.js";
 
 const ops = {
   affine: op("stylegan::affine"),
   resample: op("stylegan::resample2d"),
-  energy: op("stylegan::weight_energy"),
+  withEnergy: opMany("stylegan::weight_with_energy"),
   adam: opVoid("stylegan::adam_"),
   approach: opVoid("stylegan::approach_"),
 };
@@ -83,9 +84,10 @@ export function resampleKernel(x: Tensor, filter: Tensor, options: ResampleOptio
   return new Tensor(ops.resample(x, filter, up, down, padding, size, gain));
 }
 
-/** Σ_k w_oik² of a weight [O, I, kH, kW]: [O, I]. */
-export function weightEnergyKernel(weight: Tensor): Tensor {
-  return new Tensor(ops.energy(weight));
+/** A weight [O, I, kH, kW] to go on with, and its energy Σ_k w_oik² [O, I]: the gradients of both meet in one pass. */
+export function withEnergyKernel(weight: Tensor): { weight: Tensor; energy: Tensor } {
+  const [same, energy] = ops.withEnergy(weight) as [Handle, Handle];
+  return { weight: new Tensor(same), energy: new Tensor(energy) };
 }
 
 export interface AdamKernelOptions {
@@ -102,15 +104,23 @@ export interface AdamKernelOptions {
   gradientScale: number;
 }
 
-/** One step of Adam on flat buffers; `values` and the moments change, and the gradients become 0. Without β1 there is no first moment. */
+/**
+ * One step of Adam on flat buffers, `values` being those of all `parameters`, from the parameters' gradients, which are gone
+ * afterwards; none counts as 0. Without β1 there is no first moment.
+ */
 export function adamKernel(
-  buffers: { values: Tensor; gradients: Tensor; firstMoment: Tensor | undefined; secondMoment: Tensor },
+  buffers: {
+    values: Tensor;
+    parameters: readonly Tensor[];
+    firstMoment: Tensor | undefined;
+    secondMoment: Tensor;
+  },
   options: AdamKernelOptions,
 ): void {
-  const { values, gradients, firstMoment, secondMoment } = buffers;
+  const { values, parameters, firstMoment, secondMoment } = buffers;
   const { beta1, beta2, eps, stepSize, correction2, gradientScale, gradientLimit } = options;
   ops.adam(
-    ...[values, gradients, firstMoment, secondMoment],
+    ...[values, parameters, firstMoment, secondMoment],
     ...[beta1, beta2, eps, stepSize, correction2, gradientScale, gradientLimit],
   );
 }

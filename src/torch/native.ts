@@ -38,7 +38,8 @@ interface Addon {
   requiresGrad(tensor: Handle): boolean;
   setRequiresGrad(tensor: Handle, required: boolean): void;
   setData(tensor: Handle, other: Handle): void;
-  setGrad(tensor: Handle, gradient: Handle): void;
+  setGrad(tensor: Handle, gradient: Handle | null): void;
+  gradOf(tensor: Handle): Handle[];
   grad(
     outputs: readonly Handle[],
     inputs: readonly Handle[],

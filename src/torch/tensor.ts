@@ -313,9 +313,15 @@ export class Tensor extends Owned {
     this.#shape = undefined;
   }
 
-  /** `backward` adds this leaf's gradient to `gradient` from now on. */
-  setGrad(gradient: Tensor): void {
-    native.setGrad(this.handle, gradient.handle);
+  /** `backward` adds this leaf's gradient to `gradient` from now on; null: it makes a new one. */
+  setGrad(gradient: Tensor | null): void {
+    native.setGrad(this.handle, gradient?.handle ?? null);
+  }
+
+  /** What `backward` left here; null: nothing. */
+  grad(): Tensor | null {
+    const [handle] = native.gradOf(this.handle) as [Handle];
+    return handle === 0 ? null : new Tensor(handle);
   }
 
   // ---- in place ----

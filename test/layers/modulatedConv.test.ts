@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { demodulation, modulatedConv2d } from "../../src/layers/modulatedConv.js";
+import { demodulation, modulatedConv2d, withEnergy } from "../../src/layers/modulatedConv.js";
 import { firFilter } from "../../src/layers/resample.js";
 import { manualSeed, randn } from "../../src/torch/random.js";
 import { scope } from "../../src/torch/scope.js";
@@ -67,7 +67,7 @@ describe("demodulation", () => {
             1 / Math.sqrt(w.subarray(o * 27, (o + 1) * 27).reduce((sum, value) => sum + value ** 2, 1e-8)),
         );
       });
-      expectNear(doubles(demodulation(weight, styles)), wanted, 1e-12);
+      expectNear(doubles(demodulation(withEnergy(weight).energy, styles)), wanted, 1e-12);
     }));
 
   it("gives every output channel of every sample unit standard deviation, whatever the styles", () =>
@@ -77,7 +77,7 @@ describe("demodulation", () => {
       const x = randn([2, 8, size, size]);
       const weight = randn([4, 8, 3, 3]).mul(7);
       const styles = randn([2, 8]).mul(100);
-      const scale = demodulation(weight, styles).reshape([2, 4, 1, 1]);
+      const scale = demodulation(withEnergy(weight).energy, styles).reshape([2, 4, 1, 1]);
       const y = modulatedConv2d(x, { weight, styles }).mul(scale);
       const inner = y.narrow(2, 1, size - 2).narrow(3, 1, size - 2);
       for (const meanSquare of doubles(inner.square().mean([2, 3]))) {
@@ -94,10 +94,11 @@ describe("gradients of first and second order", () => {
       const weight = leaf([3, 2, 3, 3], 2);
       const styles = leaf([2, 2], 3);
       const filter = up ? { upFilter: firFilter().to("float64") } : {};
-      const f = () =>
-        modulatedConv2d(x, { weight, styles, ...filter }).mul(
-          demodulation(weight, styles).reshape([2, 3, 1, 1]),
-        );
+      const f = () => {
+        const { weight: same, energy } = withEnergy(weight);
+        const y = modulatedConv2d(x, { weight: same, styles, ...filter });
+        return y.mul(demodulation(energy, styles).reshape([2, 3, 1, 1]));
+      };
       checkGradients(f, [x, weight, styles], { order: 2 });
     }),
   );

@@ -205,7 +205,7 @@ describe("a conditional StyleGAN2", () => {
         [G, flats[0]],
         [D, flats[1]],
       ] as const) {
-        const all = (flat as FlatParameters).gradients.toFloat32Array();
+        const all = scope(() => (flat as FlatParameters).takeGradients().toFloat32Array());
         let start = 0;
         for (const [name, parameter] of network.namedParameters()) {
           const part = all.subarray(start, start + parameter.numel);

@@ -133,9 +133,8 @@ interface GradientExpectation {
 
 /** Holds the L2 norm and the sum of every parameter's gradient against the source's. */
 function expectGradients(loss: Tensor, { module, flat, phase }: GradientExpectation): void {
-  flat.gradients.zero_();
   backward(loss, flat.parameters);
-  const all = flat.gradients.toFloat32Array();
+  const all = flat.takeGradients().toFloat32Array();
   const prefix = module === D ? "discriminator." : "";
   const reference = norms[phase] as Record<string, [number, number] | null>;
   // What is null in the reference (constant kernels among them) takes no part in this loss.

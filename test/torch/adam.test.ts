@@ -31,19 +31,18 @@ describe("FlatParameters", () => {
     expect(liveTensors()).toBe(before);
   });
 
-  it("backward lands in the flat gradients, at each parameter's place, and adds up", () => {
+  it("gives the gradients of backward at each parameter's place, added up, once", () => {
     const pair = new Pair();
     const flat = new FlatParameters(pair);
     scope(() => {
       const loss = () => pair.a.square().sum().add(pair.c.mul(3).sum()).add(pair.b.mul(5));
       backward(loss(), flat.parameters);
-      const once = [2, 4, 6, 8, 10, 12, 5, 3, 3];
-      expect([...flat.gradients.toFloat32Array()]).toEqual(once);
       backward(loss(), flat.parameters);
-      expect([...flat.gradients.toFloat32Array()]).toEqual(once.map((value) => 2 * value));
-      flat.gradients.zero_();
+      const once = [2, 4, 6, 8, 10, 12, 5, 3, 3];
+      expect([...flat.takeGradients().toFloat32Array()]).toEqual(once.map((value) => 2 * value));
+      expect([...flat.takeGradients().toFloat32Array()]).toEqual(once.map(() => 0));
       backward(pair.b.mul(2), flat.parameters);
-      expect([...flat.gradients.toFloat32Array()]).toEqual([0, 0, 0, 0, 0, 0, 2, 0, 0]);
+      expect([...flat.takeGradients().toFloat32Array()]).toEqual([0, 0, 0, 0, 0, 0, 2, 0, 0]);
     });
     flat.dispose();
     pair.dispose();
@@ -55,9 +54,30 @@ describe("FlatParameters", () => {
       for (const parameter of pair.parameters()) parameter.setData(parameter.detach().to("float64"));
     });
     const flat = new FlatParameters(pair);
-    expect([flat.values.dtype, flat.gradients.dtype]).toEqual(["float64", "float64"]);
-    scope(() => backward(pair.c.square().sum(), flat.parameters));
-    expect([...flat.gradients.toFloat32Array().subarray(7)]).toEqual([16, 18]);
+    scope(() => {
+      backward(pair.c.square().sum(), flat.parameters);
+      const gradients = flat.takeGradients();
+      expect([flat.values.dtype, gradients.dtype]).toEqual(["float64", "float64"]);
+      expect([...gradients.toFloat32Array().subarray(7)]).toEqual([16, 18]);
+    });
+    flat.dispose();
+    pair.dispose();
+  });
+
+  it("scales gradients down to a norm, and cleans those that have none", () => {
+    const pair = new Pair();
+    const flat = new FlatParameters(pair);
+    scope(() => {
+      expect(flat.clipScale(1)).toBe(1);
+      pair.b.setGrad(tensor([3], []));
+      pair.c.setGrad(tensor([4, 0], [2, 1]));
+      expect(flat.clipScale(6)).toBe(1);
+      expect(flat.clipScale(1)).toBeCloseTo(0.2, 6);
+      pair.c.setGrad(tensor([4, Number.NaN], [2, 1]));
+      pair.a.setGrad(tensor([0, 0, 0, 0, 0, Number.NEGATIVE_INFINITY], [2, 3]));
+      expect(flat.clipScale(10)).toBeCloseTo(1e-4, 9);
+      expect([...flat.takeGradients().toFloat32Array()]).toEqual([0, 0, 0, 0, 0, -1e5, 3, 4, 0]);
+    });
     flat.dispose();
     pair.dispose();
   });
@@ -85,9 +105,16 @@ describe("Adam", () => {
     const m = new Float64Array(9);
     const v = new Float64Array(9);
     for (let t = 1; t <= 10; t++) {
-      const g = sample([9], t).map((value, i) => (i === 4 ? 0 : value * 10 ** (i - 4)));
-      scope(() => flat.gradients.copy_(tensor(Float32Array.from(g))));
+      const g = sample([9], t).map((value, i) => (i === 6 && t % 3 === 0 ? 0 : value * 10 ** (i - 4)));
+      scope(() => {
+        // `b` has no gradient at all in some steps, and that of `a` lies in another order.
+        const given = Float32Array.from(g);
+        pair.a.setGrad(tensor(given.subarray(0, 6), [2, 3]).permute([1, 0]).contiguous().permute([1, 0]));
+        if (given[6] !== 0) pair.b.setGrad(tensor(given.subarray(6, 7), []));
+        pair.c.setGrad(tensor(given.subarray(7), [2, 1]));
+      });
       adam.step();
+      scope(() => expect(pair.parameters().map((parameter) => parameter.grad())).toEqual([null, null, null]));
       for (let i = 0; i < 9; i++) {
         const gi = Math.fround(g[i] as number);
         m[i] = options.beta1 * (m[i] as number) + (1 - options.beta1) * gi;
