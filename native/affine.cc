@@ -3,6 +3,7 @@
 //   y = clamp(lrelu(a)),  a = x · scale · scaleGain + bias · biasGain + noise · strength · noiseGain
 //
 // with x [N, C, H, W], scale [N, C], bias [C], noise [1 or N, 1, H, W] and strength of one element; all but x may be left out.
+// y lies where x did if the caller has no further use of x and no gradient needs it.
 #include "kernels.h"
 
 #include <ATen/ATen.h>
@@ -188,9 +189,10 @@ at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, con
 struct FusedAffine : Function<FusedAffine> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& scale, const OptionalTensor& bias,
                             const OptionalTensor& noise, const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain,
-                            double slope, double clamp) {
+                            double slope, double clamp, bool overwrite) {
     Constants k{scaleGain, biasGain, noiseGain, slope, clamp};
-    at::Tensor y = at::empty_like(x), none;
+    at::Tensor y = overwrite ? x : at::empty_like(x), none;
+    if (overwrite) ctx->mark_dirty({x});
     Inputs in{x, scale.value_or(none), bias.value_or(none), noise.value_or(none), strength.value_or(none)};
     AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "affine", [&] { engine::forward<scalar_t>(in, y, k); });
     // x is read again only for the gradient of the scale, y only where the slope is not 1 everywhere.
@@ -221,7 +223,7 @@ struct FusedAffine : Function<FusedAffine> {
       AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), "affine", [&] { g = engine::backward<scalar_t>(gradient, in, y, k, wanted); });
     }
     at::Tensor none;
-    return {g.x, g.scale, g.bias, g.noise, g.strength, none, none, none, none, none};
+    return {g.x, g.scale, g.bias, g.noise, g.strength, none, none, none, none, none, none};
   }
 };
 
@@ -282,7 +284,7 @@ at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, con
 }
 
 at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const OptionalTensor& bias, const OptionalTensor& noise,
-                  const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain, double slope, double clamp) {
+                  const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain, double slope, double clamp, bool overwrite) {
   TORCH_CHECK(x.dim() == 4, "affine wants x [N, C, H, W]");
   auto checked = [](const OptionalTensor& tensor, at::IntArrayRef sizes, const char* name) -> OptionalTensor {
     if (!tensor || !tensor->defined()) return c10::nullopt;
@@ -292,9 +294,11 @@ at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const Option
   const int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
   const int64_t noiseSamples = noise && noise->defined() && noise->size(0) == 1 ? 1 : n;
   TORCH_CHECK(!(strength && strength->defined()) || strength->numel() == 1, "affine: strength has more than one element");
-  return FusedAffine::apply(x.contiguous(at::MemoryFormat::ChannelsLast), checked(scale, {n, c}, "scale"), checked(bias, {c}, "bias"),
-                            checked(noise, {noiseSamples, 1, h, w}, "noise"), strength, scaleGain, biasGain, noiseGain, slope,
-                            clamp);
+  const at::Tensor dense = x.contiguous(at::MemoryFormat::ChannelsLast);
+  const bool saved = c10::GradMode::is_enabled() && scale && scale->defined() && (x.requires_grad() || scale->requires_grad());
+  const bool isLeaf = x.is_leaf() && x.requires_grad();
+  return FusedAffine::apply(dense, checked(scale, {n, c}, "scale"), checked(bias, {c}, "bias"), checked(noise, {noiseSamples, 1, h, w}, "noise"),
+                            strength, scaleGain, biasGain, noiseGain, slope, clamp, overwrite && !saved && !isLeaf && !x.is_view());
 }
 
 }  // namespace
@@ -302,7 +306,7 @@ at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const Option
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def(
       "affine(Tensor x, Tensor? scale, Tensor? bias, Tensor? noise, Tensor? strength, float scale_gain, float bias_gain, float noise_gain, "
-      "float slope, float clamp) -> Tensor",
+      "float slope, float clamp, bool overwrite) -> Tensor",
       &affine);
 }
 

@@ -43,6 +43,8 @@ export interface AffineActivationOptions {
   activation?: Activation;
   /** Largest magnitude of the result. */
   clamp?: number | null;
+  /** The result may take x's place in memory: x is a tensor that nobody reads any more. Default false. */
+  overwrite?: boolean;
 }
 
 /**

@@ -103,6 +103,7 @@ export class EqualizedConv2d extends Module {
       }
       // The weight's gain is applied to the output, in a pass that is needed anyhow, and not to each weight.
       return affineActivation(y, {
+        overwrite: true,
         scaleGain: this.#weightGain * outputGain,
         bias,
         biasGain: outputGain,

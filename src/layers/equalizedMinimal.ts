@@ -82,7 +82,7 @@ export class EqualizedConv extends Module {
     return scope(() => {
       const { stored, gain: scaleGain } = this.#weight;
       const y = conv2d(x, stored, { padding: this.#padding });
-      return affineActivation(y, { scaleGain, bias: this.#bias, activation });
+      return affineActivation(y, { overwrite: true, scaleGain, bias: this.#bias, activation });
     });
   }
 }

@@ -108,6 +108,7 @@ export class HeConv2d extends Module {
       const y = this.#convolve(x);
       const { bias } = this;
       return affineActivation(y, {
+        overwrite: true,
         scaleGain: this.#weightGain,
         bias,
         ...(activation ? { activation } : {}),

@@ -124,6 +124,7 @@ class SynthesisLayer extends Module {
       const y = modulatedConv2d(x, { weight, styles, ...(up ? { upFilter: this.#resampleFilter } : {}) });
       // gain · (demodulation · y + noise + bias)
       return affineActivation(y, {
+        overwrite: true,
         scale: demodulation(energy, styles),
         scaleGain: gain,
         bias: this.#bias,
@@ -174,7 +175,7 @@ class ToRgbLayer extends Module {
     return scope(() => {
       const styles = this.#affine.forward(w).mul(this.#weightGain);
       const y = modulatedConv2d(x, { weight: this.#weight, styles });
-      return affineActivation(y, { bias: this.#bias, clamp: this.#convClamp });
+      return affineActivation(y, { overwrite: true, bias: this.#bias, clamp: this.#convClamp });
     });
   }
 }
@@ -362,7 +363,7 @@ class DiscriminatorBlock extends Module {
       if (!this.#skip) return this.#conv1.forward(this.#conv0.forward(x));
       // Both branches at 1/√2, so that their sum keeps the magnitude.
       const skip = this.#skip.forward(x, { gain: Math.SQRT1_2 });
-      return this.#conv1.forward(this.#conv0.forward(x), { gain: Math.SQRT1_2 }).add(skip);
+      return skip.add_(this.#conv1.forward(this.#conv0.forward(x), { gain: Math.SQRT1_2 }));
     });
   }
 }

@@ -164,6 +164,7 @@ class StyleBlock extends Module {
       const { stored, gain } = this.#weight;
       const { weight, energy } = withEnergy(stored);
       return affineActivation(modulatedConv2d(x, { weight, styles }), {
+        overwrite: true,
         scale: demodulation(energy, styles, { gain }),
         scaleGain: gain,
         bias: this.#bias,
@@ -201,7 +202,7 @@ class ToRgb extends Module {
     return scope(() => {
       const { stored: weight, gain: scaleGain } = this.#weight;
       const y = modulatedConv2d(x, { weight, styles: this.#toStyle.forward(w) });
-      return affineActivation(y, { scaleGain, bias: this.#bias, activation: "lrelu" });
+      return affineActivation(y, { overwrite: true, scaleGain, bias: this.#bias, activation: "lrelu" });
     });
   }
 }

@@ -45,6 +45,8 @@ export interface AffineOptions {
   slope?: number;
   /** Largest magnitude of the result. Default: none. */
   clamp?: number | null;
+  /** The result may take x's place: nobody reads x any more. Default false. */
+  overwrite?: boolean;
 }
 
 /** clamp(lrelu(x · scale · scaleGain + bias · biasGain + noise · noiseStrength · noiseGain)) for x [N, C, H, W]. */
@@ -59,9 +61,11 @@ export function affineKernel(x: Tensor, options: AffineOptions): Tensor {
     noiseGain = 1,
     slope = 1,
     clamp = null,
+    overwrite = false,
   } = options;
+  const gains = [scaleGain, biasGain, noiseGain];
   return new Tensor(
-    ops.affine(x, scale, bias, noise, noiseStrength, scaleGain, biasGain, noiseGain, slope, clamp ?? 0),
+    ops.affine(...[x, scale, bias, noise, noiseStrength], ...gains, slope, clamp ?? 0, overwrite),
   );
 }
 

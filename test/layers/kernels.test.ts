@@ -3,7 +3,7 @@ import { type AffineActivationOptions, affineActivation } from "../../src/layers
 import { demodulation, withEnergy } from "../../src/layers/modulatedConv.js";
 import { blur, downsample2d, firFilter, upsample2d } from "../../src/layers/resample.js";
 import { Adam } from "../../src/torch/adam.js";
-import { grad } from "../../src/torch/autograd.js";
+import { grad, noGrad } from "../../src/torch/autograd.js";
 import { FlatParameters } from "../../src/torch/flat.js";
 import { enableKernels } from "../../src/torch/kernels.js";
 import { Module } from "../../src/torch/module.js";
@@ -99,6 +99,44 @@ describe("affineActivation: the kernel equals the composition", () => {
         enableKernels(true);
         for (const result of both) expectNear(result, wanted, 1e-12);
       }
+    }));
+
+  it.each([
+    ["without a scale", false],
+    ["with a scale", true],
+  ])("gives the same gradients when the result may take x's place, %s", (_, scaled) => {
+    const options = { overwrite: true, scaleGain: 1.3, activation: "lrelu", clamp: 1.5 } as const;
+    expectSame(
+      ([x, bias, scale]) => {
+        const own = (x as Tensor).mul(scale as Tensor); // not a leaf
+        const y = affineActivation(own.contiguous("channelsLast"), {
+          ...options,
+          bias,
+          ...(scaled ? { scale: (scale as Tensor).reshape([1, 5]).expand([2, 5]) } : {}),
+        });
+        return y.mul(y);
+      },
+      [[2, 5, 4, 3], [5], [1, 5, 1, 1]],
+      "float64",
+    );
+  });
+
+  it("takes x's place only when told, and when neither a gradient nor a larger tensor needs x", () =>
+    scope(() => {
+      const bias = sampleTensor([4], 1);
+      const scale = sampleTensor([2, 4], 2).setRequiresGrad(true);
+      const fresh = () => sampleTensor([2, 4, 3, 3], 3).contiguous("channelsLast");
+      /** Whether x has the values of the result afterwards. */
+      const overwritten = (x: Tensor, options: AffineActivationOptions) => {
+        const y = affineActivation(x, { bias, ...options });
+        return doubles(x).every((value, i) => value === doubles(y)[i]);
+      };
+      expect(overwritten(fresh(), { overwrite: true })).toBe(true);
+      expect(overwritten(fresh(), {})).toBe(false);
+      expect(overwritten(fresh(), { overwrite: true, scale })).toBe(false);
+      expect(noGrad(() => overwritten(fresh(), { overwrite: true, scale }))).toBe(true);
+      expect(overwritten(fresh().setRequiresGrad(true), { overwrite: true })).toBe(false);
+      expect(overwritten(fresh().narrow(0, 0, 1), { overwrite: true })).toBe(false);
     }));
 
   it("names the operand that does not fit", () =>
