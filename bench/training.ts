@@ -133,9 +133,9 @@ function memoryRows(bytes: {
   const mb = (value: number) => Math.round(value / 2 ** 20);
   return [
     { what: "Node and libtorch before any network", megabytes: baseMb },
-    { what: "parameters, gradients, moments, moving average", megabytes: mb(persistent) },
+    { what: "parameters, moments, moving average", megabytes: mb(persistent) },
     { what: "activations saved for gradients, largest phase", megabytes: mb(saved) },
-    { what: "temporary tensors at the largest moment", megabytes: mb(peakBytes - persistent - saved) },
+    { what: "gradients and other temporary tensors at the largest moment", megabytes: mb(peakBytes - persistent - saved) },
     {
       what: "the rest: small tensors, oneDNN's buffers and code, kept blocks",
       megabytes: peakMemoryMb - baseMb - mb(peakBytes),
