@@ -135,7 +135,10 @@ function memoryRows(bytes: {
     { what: "Node and libtorch before any network", megabytes: baseMb },
     { what: "parameters, moments, moving average", megabytes: mb(persistent) },
     { what: "activations saved for gradients, largest phase", megabytes: mb(saved) },
-    { what: "gradients and other temporary tensors at the largest moment", megabytes: mb(peakBytes - persistent - saved) },
+    {
+      what: "gradients and other temporary tensors at the largest moment",
+      megabytes: mb(peakBytes - persistent - saved),
+    },
     {
       what: "the rest: small tensors, oneDNN's buffers and code, kept blocks",
       megabytes: peakMemoryMb - baseMb - mb(peakBytes),
