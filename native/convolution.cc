@@ -7,7 +7,8 @@
 //   y = conv(x, w)      gx = inputGradient(gy, w)      gw = weightGradient(gy, x)
 //
 // With reduced precision, operands are rounded to bfloat16 and results are float32 again: sums inside are float32 on any
-// hardware, and everything between convolutions stays as it is.
+// hardware, and everything between convolutions stays as it is. Activations that are bfloat16 already stay so; their weights,
+// which are float32, are rounded, and the weights' gradients are float32 again.
 //
 // inputGradient is the transposed convolution, and up to four times as fast on a CPU as libtorch's operator of that name.
 #include "engine.h"
@@ -39,28 +40,31 @@ bool isReduced(at::ScalarType type, at::IntArrayRef weightSizes) {
 }
 
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& w, Geometry g) {
+  if (x.scalar_type() != w.scalar_type()) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g);
   if (isReduced(x.scalar_type(), w.sizes())) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g).to(at::kFloat);
   return at::convolution(x, w, {}, {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, false, {0, 0}, 1);
 }
 
-// Gradients of the input and of the weight, those that are asked for. Of what a gradient is taken of, only the shape and
-// the layout matter.
+// Gradients of the input and of the weight, those that are asked for. Of what a gradient is taken of, only shape, layout and
+// type matter.
 std::array<at::Tensor, 2> gradients(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g, std::array<bool, 2> wanted) {
-  const bool half = isReduced(gy.scalar_type(), w.sizes());
-  auto operand = [&](const at::Tensor& tensor) { return half ? tensor.to(at::kBFloat16) : tensor; };
+  const at::ScalarType type = w.scalar_type();
+  const bool mixed = gy.scalar_type() != type || x.scalar_type() != type, half = !mixed && isReduced(type, w.sizes());
+  auto operand = [&](const at::Tensor& tensor) { return half || mixed ? tensor.to(at::kBFloat16) : tensor; };
   auto [gx, gw, none] = at::convolution_backward(operand(gy), operand(x), operand(w), c10::nullopt, {g.stride, g.stride}, {g.padding, g.padding},
                                                  {1, 1}, false, {0, 0}, 1, {wanted[0], wanted[1], false});
-  auto result = [&](const at::Tensor& tensor) { return half && tensor.defined() ? tensor.to(at::kFloat) : tensor; };
-  return {result(gx), result(gw)};
+  if (half && gx.defined()) gx = gx.to(type);
+  if (gw.defined()) gw = gw.to(type);
+  return {gx, gw};
 }
 
-// Only the shape and the layout of what a gradient is taken of matter, never its elements.
-at::Tensor channelsLast(at::IntArrayRef sizes, const at::Tensor& like) { return at::empty(sizes, like.options(), at::MemoryFormat::ChannelsLast); }
+// Only shape, layout and type of what a gradient is taken of matter, never its elements.
+at::Tensor channelsLast(at::IntArrayRef sizes, const at::TensorOptions& options) { return at::empty(sizes, options, at::MemoryFormat::ChannelsLast); }
 
 // Each Function names the other two.
 at::Tensor applyConvolution(const at::Tensor& x, const at::Tensor& w, Geometry g);
 at::Tensor applyInputGradient(const at::Tensor& gy, const at::Tensor& w, at::IntArrayRef inputSizes, Geometry g);
-at::Tensor applyWeightGradient(const at::Tensor& gy, const at::Tensor& x, at::IntArrayRef weightSizes, Geometry g);
+at::Tensor applyWeightGradient(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g);
 
 Geometry geometryOf(AutogradContext* ctx) { return {ctx->saved_data["stride"].toInt(), ctx->saved_data["padding"].toInt()}; }
 
@@ -85,7 +89,7 @@ struct Convolution : Function<Convolution> {
       auto [gx, gw] = gradients(gy, x, w, g, {ofInput, ofWeight});
       return {gx, gw, at::Tensor(), at::Tensor()};
     }
-    return {ofInput ? applyInputGradient(gy, w, x.sizes(), g) : at::Tensor(), ofWeight ? applyWeightGradient(gy, x, w.sizes(), g) : at::Tensor(),
+    return {ofInput ? applyInputGradient(gy, w, x.sizes(), g) : at::Tensor(), ofWeight ? applyWeightGradient(gy, x, w, g) : at::Tensor(),
             at::Tensor(), at::Tensor()};
   }
 };
@@ -94,7 +98,7 @@ struct InputGradient : Function<InputGradient> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& w, std::vector<int64_t> inputSizes, int64_t stride,
                             int64_t padding) {
     save(ctx, gy, w, {stride, padding});
-    return gradients(gy, channelsLast(inputSizes, gy), w, {stride, padding}, {true, false})[0];
+    return gradients(gy, channelsLast(inputSizes, gy.options()), w, {stride, padding}, {true, false})[0];
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -102,15 +106,16 @@ struct InputGradient : Function<InputGradient> {
     const at::Tensor &v = grads[0], &gy = saved[0], &w = saved[1];
     Geometry g = geometryOf(ctx);
     return {ctx->needs_input_grad(0) ? applyConvolution(v, w, g) : at::Tensor(),
-            ctx->needs_input_grad(1) ? applyWeightGradient(gy, v, w.sizes(), g) : at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+            ctx->needs_input_grad(1) ? applyWeightGradient(gy, v, w, g) : at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 struct WeightGradient : Function<WeightGradient> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& x, std::vector<int64_t> weightSizes, int64_t stride,
-                            int64_t padding) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& x, std::vector<int64_t> weightSizes,
+                            int64_t weightType, int64_t stride, int64_t padding) {
     save(ctx, gy, x, {stride, padding});
-    return gradients(gy, x, channelsLast(weightSizes, x), {stride, padding}, {false, true})[1];
+    const at::Tensor w = channelsLast(weightSizes, x.options().dtype(static_cast<at::ScalarType>(weightType)));
+    return gradients(gy, x, w, {stride, padding}, {false, true})[1];
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -118,7 +123,7 @@ struct WeightGradient : Function<WeightGradient> {
     const at::Tensor &v = grads[0], &gy = saved[0], &x = saved[1];
     Geometry g = geometryOf(ctx);
     return {ctx->needs_input_grad(0) ? applyConvolution(x, v, g) : at::Tensor(),
-            ctx->needs_input_grad(1) ? applyInputGradient(gy, v, x.sizes(), g) : at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+            ctx->needs_input_grad(1) ? applyInputGradient(gy, v, x.sizes(), g) : at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -128,8 +133,8 @@ at::Tensor applyInputGradient(const at::Tensor& gy, const at::Tensor& w, at::Int
   return InputGradient::apply(gy, w, inputSizes.vec(), g.stride, g.padding);
 }
 
-at::Tensor applyWeightGradient(const at::Tensor& gy, const at::Tensor& x, at::IntArrayRef weightSizes, Geometry g) {
-  return WeightGradient::apply(gy, x, weightSizes.vec(), g.stride, g.padding);
+at::Tensor applyWeightGradient(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g) {
+  return WeightGradient::apply(gy, x, w.sizes().vec(), static_cast<int64_t>(w.scalar_type()), g.stride, g.padding);
 }
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, int64_t stride, int64_t padding) {

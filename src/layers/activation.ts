@@ -60,10 +60,12 @@ export function affineActivation(x: Tensor, options: AffineActivationOptions): T
   const { scale, bias, noise, noiseStrength, scaleGain = 1, biasGain = 1, noiseGain = 1 } = affine;
   const [n, c] = x.shape as [number, number, number, number];
   return scope(() => {
+    // Small operands are float32 also where activations are not, and would make them float32 again.
+    const like = (operand: Tensor) => operand.to(x.dtype);
     let y = scaleGain === 1 ? x : x.mul(scaleGain);
-    if (scale) y = y.mul(scale.reshape([n, c, 1, 1]));
-    if (bias) y = y.add(bias.mul(biasGain).reshape([1, c, 1, 1]));
-    if (noise && noiseStrength) y = y.add(noise.mul(noiseStrength.reshape([]).mul(noiseGain)));
+    if (scale) y = y.mul(like(scale).reshape([n, c, 1, 1]));
+    if (bias) y = y.add(like(bias.mul(biasGain)).reshape([1, c, 1, 1]));
+    if (noise && noiseStrength) y = y.add(like(noise.mul(noiseStrength.reshape([]).mul(noiseGain))));
     return activate(y, activation, clamp);
   });
 }

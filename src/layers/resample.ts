@@ -19,10 +19,13 @@ export function firFilter(taps: readonly number[] = [1, 3, 3, 1]): Tensor {
   );
 }
 
-/** One copy of the filter [K, K] for each channel: [C, 1, K, K]. */
-function depthwise(filter: Tensor, channels: number): Tensor {
+/** One copy of the filter [K, K] for each channel of x [N, C, H, W]: [C, 1, K, K]. */
+function depthwise(filter: Tensor, x: Tensor): Tensor {
   const [k] = filter.shape as [number];
-  return filter.reshape([1, 1, k, k]).expand([channels, -1, -1, -1]);
+  return filter
+    .to(x.dtype)
+    .reshape([1, 1, k, k])
+    .expand([x.size(1), -1, -1, -1]);
 }
 
 /** Every channel of `x` [N, C, H, W] filtered; [N, C, H + 2 padding - K + 1, …]. */
@@ -34,9 +37,8 @@ export function blur(x: Tensor, filter: Tensor, options: { padding: number; gain
       const size = [x.size(2) + margin, x.size(3) + margin] as const;
       return resampleKernel(x, filter, { padding, size, gain });
     }
-    const channels = x.size(1);
-    const kernel = depthwise(gain === 1 ? filter : filter.mul(gain), channels);
-    return conv2d(x, kernel, { padding, groups: channels });
+    const kernel = depthwise(gain === 1 ? filter : filter.mul(gain), x);
+    return conv2d(x, kernel, { padding, groups: x.size(1) });
   });
 }
 
@@ -48,8 +50,7 @@ export function downsample2d(x: Tensor, filter: Tensor): Tensor {
       const size = [x.size(2) / 2, x.size(3) / 2] as const;
       return resampleKernel(x, filter, { down: 2, padding, size });
     }
-    const channels = x.size(1);
-    return conv2d(x, depthwise(filter, channels), { stride: 2, padding, groups: channels });
+    return conv2d(x, depthwise(filter, x), { stride: 2, padding, groups: x.size(1) });
   });
 }
 

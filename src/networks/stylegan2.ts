@@ -13,6 +13,7 @@ import { minibatchStdDev, perBatch } from "../layers/normalization.js";
 import { firFilter, upsample2d } from "../layers/resample.js";
 import { Module } from "../torch/module.js";
 import { zeros } from "../torch/ops.js";
+import { activationsFor } from "../torch/precision.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
@@ -189,10 +190,12 @@ class SynthesisBlock extends Module {
   readonly #conv1: SynthesisLayer;
   readonly #toRgb: ToRgbLayer;
   readonly #resampleFilter: Tensor; // [4, 4]
+  readonly #place: { resolution: number; of: number };
 
   constructor(config: StyleGan2Config, resolution: number) {
     super();
     const { wDim, convClamp } = config;
+    this.#place = { resolution, of: config.resolution };
     const outChannels = channelsAt(config, resolution);
     this.#resampleFilter = this.buffer("resample_filter", firFilter());
     const layer = { outChannels, wDim, resolution, convClamp };
@@ -224,12 +227,15 @@ class SynthesisBlock extends Module {
       const w = (index: number) => ws[index] as Tensor;
       let x: Tensor;
       if (before && this.#conv0) {
-        x = this.#conv1.forward(this.#conv0.forward(before.x, w(0), noiseMode), w(1), noiseMode);
+        const features = activationsFor(before.x, this.#place);
+        x = this.#conv1.forward(this.#conv0.forward(features, w(0), noiseMode), w(1), noiseMode);
       } else {
         const constant = (this.#constant as Tensor).unsqueeze(0).expand([w(0).size(0), -1, -1, -1]);
-        x = this.#conv1.forward(constant.contiguous("channelsLast"), w(0), noiseMode);
+        const features = activationsFor(constant.contiguous("channelsLast"), this.#place);
+        x = this.#conv1.forward(features, w(0), noiseMode);
       }
-      const rgb = this.#toRgb.forward(x, w(this.numConv));
+      // Images are sums over all resolutions: they keep their precision.
+      const rgb = this.#toRgb.forward(x, w(this.numConv)).to(w(0).dtype);
       const image = before ? upsample2d(before.image, this.#resampleFilter).add(rgb) : rgb;
       return { x, image };
     });
@@ -326,10 +332,12 @@ class DiscriminatorBlock extends Module {
   readonly #conv0: EqualizedConv2d;
   readonly #conv1: EqualizedConv2d;
   readonly #skip: EqualizedConv2d | undefined;
+  readonly #place: { resolution: number; of: number };
 
   constructor(config: StyleGan2Config, resolution: number) {
     super();
     const { convClamp: clamp } = config;
+    this.#place = { resolution, of: config.resolution };
     const inChannels = channelsAt(config, resolution);
     const outChannels = channelsAt(config, resolution / 2);
     this.buffer("resample_filter", firFilter());
@@ -359,7 +367,8 @@ class DiscriminatorBlock extends Module {
   /** Features (or, in the first block, images) [N, C, H, W] to [N, C', H / 2, W / 2]. */
   forward(input: Tensor): Tensor {
     return scope(() => {
-      const x = this.#fromRgb ? this.#fromRgb.forward(input) : input;
+      const features = activationsFor(input, this.#place);
+      const x = this.#fromRgb ? this.#fromRgb.forward(features) : features;
       if (!this.#skip) return this.#conv1.forward(this.#conv0.forward(x));
       // Both branches at 1/√2, so that their sum keeps the magnitude.
       const skip = this.#skip.forward(x, { gain: Math.SQRT1_2 });
@@ -435,7 +444,7 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
     return scope(() => {
       let x = images.contiguous("channelsLast");
       for (const block of this.#blocks) x = block.forward(x);
-      const features = this.#epilogue.forward(x, batches);
+      const features = this.#epilogue.forward(activationsFor(x, { resolution: 4, of: Infinity }), batches);
       if (!this.#mapping) return features;
       // Projection of the features on the class: Miyato and Koyama, "cGANs with Projection Discriminator" (2018).
       const cmap = this.#mapping.forward(null, c); // [N, cmapDim]

@@ -56,6 +56,7 @@ const ops = {
   clone: op("clone"),
   to: op("to", "dtype"),
   toDevice: op("to", "device"),
+  pinMemory: op("pin_memory"),
   add_: opInPlace("add_", "Tensor"),
   mul_: opInPlace("mul_", "Scalar"),
   copy_: opInPlace("copy_"),
@@ -305,6 +306,17 @@ export class Tensor extends Owned {
 
   toDevice(device: Device): Tensor {
     return new Tensor(ops.toDevice(this, device, native.dtype(this.handle)));
+  }
+
+  /**
+   * A tensor of this machine's memory for `device`. A GPU fetches it from pinned memory while the program goes on; what is
+   * computed with it there comes after it in order.
+   */
+  upload(device: Device): Tensor {
+    if (device === "cpu") return this.toDevice(device);
+    const pinned = new Tensor(ops.pinMemory(this));
+    const nonBlocking = true;
+    return new Tensor(ops.toDevice(pinned, device, native.dtype(this.handle), nonBlocking));
   }
 
   /** Shares the memory of `other` from now on and stays the same variable to autograd. */

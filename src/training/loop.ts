@@ -244,7 +244,7 @@ function nextReals(loader: ImageLoader, trainer: Trainer, resolution: number): R
   const { pixels, labels } = loader.next(batch);
   const full = noGrad(() =>
     tensorFromBytes(pixels, [batch, resolution, resolution, 3], "uint8")
-      .toDevice(device)
+      .upload(device)
       .permute([0, 3, 1, 2])
       .to("float32")
       .div(127.5)

@@ -184,7 +184,7 @@ export class Trainer {
   /** Evaluates one phase, and steps the optimizer of the network it trains. */
   runPhase(phase: Phase, reals: Reals): void {
     const { trained, name, interval } = phase;
-    withPrecision(this.config.precision, () =>
+    const train = () =>
       scope(() => {
         const { loss, stats } = this.evaluatePhase(phase, reals);
         this.statistics.add(name, { ...stats, [`Phase/${name}`]: loss });
@@ -194,8 +194,9 @@ export class Trainer {
         const { maxGradientNorm } = this.config.optimizer;
         const gradientScale = maxGradientNorm === null ? 1 : trained.flat.clipScale(maxGradientNorm);
         trained.optimizer.step({ gradientScale });
-      }),
-    );
+      });
+    // On a CPU our kernels, which are faster than half of the memory would be, want float32.
+    withPrecision(this.config.precision, train, { halfActivations: this.device !== "cpu" });
   }
 
   /** The loss of a phase as a graph that only the network it trains has gradients in. */
