@@ -12,6 +12,7 @@ import { linear, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import { defineArchitecture } from "./architecture.js";
 import { checkShape } from "./checkShape.js";
 import type { NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
 import {
@@ -22,6 +23,7 @@ import {
   minLevel,
   type ProgressiveGenerator,
   ProgressiveModule,
+  progressiveConfigOf,
   progressiveConfigShape,
   ToRgb,
 } from "./progressive.js";
@@ -153,3 +155,11 @@ export class ProGanDiscriminator extends GrowingDiscriminator {
     super(config, { smooth: false });
   }
 }
+
+export const progan = defineArchitecture({
+  name: "progan",
+  configSchema: proganConfigSchema,
+  configOf: progressiveConfigOf,
+  createGenerator: (config) => new ProGanGenerator(config),
+  createDiscriminator: (config) => new ProGanDiscriminator(config),
+});

@@ -11,6 +11,7 @@ import { Module } from "../torch/module.js";
 import { avgPool2d, upsampleNearest2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import type { NetworkShape } from "./architecture.js";
 import { checkShape } from "./checkShape.js";
 import {
   channelBaseField,
@@ -118,6 +119,13 @@ export const progressiveConfigShape = {
 };
 
 const progressiveConfigSchema = z.strictObject(progressiveConfigShape);
+
+/** That part, as a run asks for it. */
+export function progressiveConfigOf(shape: NetworkShape): ProgressiveConfig {
+  const { resolution, zDim, channelBase, channelMax, mbstdGroupSize, mbstdNumFeatures } = shape;
+  const sizes = { resolution, zDim, channelBase, channelMax, mbstdGroupSize, mbstdNumFeatures };
+  return { ...sizes, cDim: 0, fromRgbActivation: "lrelu" };
+}
 
 export type ProgressiveConfig = z.infer<typeof progressiveConfigSchema>;
 

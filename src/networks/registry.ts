@@ -2,53 +2,54 @@
 
 import { z } from "zod";
 import { scope } from "../torch/scope.js";
+import type { NetworkShape } from "./architecture.js";
 import type { Discriminator, Generator } from "./network.js";
-import { ProGanDiscriminator, ProGanGenerator, proganConfigSchema } from "./progan.js";
-import { StyleGan1Discriminator, StyleGan1Generator, stylegan1ConfigSchema } from "./stylegan1.js";
-import { StyleGan2Discriminator, StyleGan2Generator, stylegan2ConfigSchema } from "./stylegan2.js";
-import { MinimalDiscriminator, MinimalGenerator, stylegan2MinimalConfigSchema } from "./stylegan2Minimal.js";
+import { progan } from "./progan.js";
+import { stylegan1 } from "./stylegan1.js";
+import { stylegan2 } from "./stylegan2.js";
+import { stylegan2Minimal } from "./stylegan2Minimal.js";
+
+const architectures = [stylegan2, stylegan2Minimal, stylegan1, progan] as const;
+
+type SchemasOf<Entries extends readonly { descriptionSchema: unknown }[]> = {
+  -readonly [I in keyof Entries]: Entries[I]["descriptionSchema"];
+};
 
 /** What rebuilds a generator and its discriminator: the architecture and its options. */
-export const networkDescriptionSchema = z.discriminatedUnion("architecture", [
-  z.strictObject({ architecture: z.literal("stylegan2"), config: stylegan2ConfigSchema }),
-  z.strictObject({ architecture: z.literal("stylegan2-minimal"), config: stylegan2MinimalConfigSchema }),
-  z.strictObject({ architecture: z.literal("stylegan1"), config: stylegan1ConfigSchema }),
-  z.strictObject({ architecture: z.literal("progan"), config: proganConfigSchema }),
-]);
+export const networkDescriptionSchema = z.discriminatedUnion(
+  "architecture",
+  architectures.map(({ descriptionSchema }) => descriptionSchema) as unknown as SchemasOf<
+    typeof architectures
+  >,
+);
 
 export type NetworkDescription = z.infer<typeof networkDescriptionSchema>;
 export type Architecture = NetworkDescription["architecture"];
 
+/** An entry whose configuration is known to be its own. */
+interface Entry {
+  configOf(shape: NetworkShape): unknown;
+  createGenerator(config: unknown): Generator;
+  createDiscriminator(config: unknown): Discriminator;
+}
+
+function entryOf(architecture: Architecture): Entry {
+  return architectures.find(({ name }) => name === architecture) as unknown as Entry;
+}
+
+/** The networks of an architecture that a run asks for. */
+export function describeNetwork(architecture: Architecture, shape: NetworkShape): NetworkDescription {
+  return { architecture, config: entryOf(architecture).configOf(shape) } as NetworkDescription;
+}
+
 /** A generator with fresh weights from libtorch's random generator. */
-export function createGenerator(description: NetworkDescription): Generator {
-  return scope(() => {
-    switch (description.architecture) {
-      case "stylegan2":
-        return new StyleGan2Generator(description.config);
-      case "stylegan2-minimal":
-        return new MinimalGenerator(description.config);
-      case "stylegan1":
-        return new StyleGan1Generator(description.config);
-      case "progan":
-        return new ProGanGenerator(description.config);
-    }
-  });
+export function createGenerator({ architecture, config }: NetworkDescription): Generator {
+  return scope(() => entryOf(architecture).createGenerator(config));
 }
 
 /** A discriminator with fresh weights from libtorch's random generator. */
-export function createDiscriminator(description: NetworkDescription): Discriminator {
-  return scope(() => {
-    switch (description.architecture) {
-      case "stylegan2":
-        return new StyleGan2Discriminator(description.config);
-      case "stylegan2-minimal":
-        return new MinimalDiscriminator(description.config);
-      case "stylegan1":
-        return new StyleGan1Discriminator(description.config);
-      case "progan":
-        return new ProGanDiscriminator(description.config);
-    }
-  });
+export function createDiscriminator({ architecture, config }: NetworkDescription): Discriminator {
+  return scope(() => entryOf(architecture).createDiscriminator(config));
 }
 
 /** The options that say how a network is shaped but not what its weights are: they may differ in a transfer. */

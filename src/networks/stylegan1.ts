@@ -13,6 +13,7 @@ import { addcmul, ones, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import { defineArchitecture } from "./architecture.js";
 import { checkShape } from "./checkShape.js";
 import { latentField, mappingFields } from "./configFields.js";
 import { broadcastWs, truncate } from "./mapping.js";
@@ -26,6 +27,7 @@ import {
   minLevel,
   type ProgressiveGenerator,
   ProgressiveModule,
+  progressiveConfigOf,
   progressiveConfigShape,
   ToRgb,
 } from "./progressive.js";
@@ -289,3 +291,14 @@ export class StyleGan1Discriminator extends GrowingDiscriminator {
     super(config, { smooth: true });
   }
 }
+
+export const stylegan1 = defineArchitecture({
+  name: "stylegan1",
+  configSchema: stylegan1ConfigSchema,
+  configOf: (shape) => {
+    const { wDim, mappingLayers, mappingLrMultiplier, wAvgBeta } = shape;
+    return { ...progressiveConfigOf(shape), wDim, mappingLayers, mappingLrMultiplier, wAvgBeta };
+  },
+  createGenerator: (config) => new StyleGan1Generator(config),
+  createDiscriminator: (config) => new StyleGan1Discriminator(config),
+});

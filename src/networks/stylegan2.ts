@@ -17,6 +17,7 @@ import { activationsFor } from "../torch/precision.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import { defineArchitecture } from "./architecture.js";
 import { checkShape } from "./checkShape.js";
 import {
   channelBaseField,
@@ -455,3 +456,11 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
     });
   }
 }
+
+export const stylegan2 = defineArchitecture({
+  name: "stylegan2",
+  configSchema: stylegan2ConfigSchema,
+  configOf: ({ classes, ...shape }) => ({ ...shape, cDim: classes }),
+  createGenerator: (config) => new StyleGan2Generator(config),
+  createDiscriminator: (config) => new StyleGan2Discriminator(config),
+});

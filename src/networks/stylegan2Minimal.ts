@@ -23,6 +23,7 @@ import { zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import { defineArchitecture } from "./architecture.js";
 import { checkShape } from "./checkShape.js";
 import {
   channelsField,
@@ -432,3 +433,20 @@ export class MinimalDiscriminator extends Module implements Discriminator {
     return this.#final.forward(y.reshape([y.size(0), y.size(1) * 4]));
   }
 }
+
+export const stylegan2Minimal = defineArchitecture({
+  name: "stylegan2-minimal",
+  configSchema: stylegan2MinimalConfigSchema,
+  configOf: (shape) => {
+    const { resolution, zDim, channelBase, channelMax, mbstdGroupSize } = shape;
+    const { mappingLayers, mappingLrMultiplier, wAvgBeta } = shape;
+    const generatorFeatures = Math.max(Math.floor(channelBase / resolution), 1);
+    return {
+      ...{ resolution, latentDim: zDim, cDim: 0 as const, groupSize: mbstdGroupSize },
+      ...{ generatorFeatures, discriminatorFeatures: 2 * generatorFeatures, maxFeatures: channelMax },
+      ...{ mappingLayers, mappingLrMultiplier, wAvgBeta },
+    };
+  },
+  createGenerator: (config) => new MinimalGenerator(config),
+  createDiscriminator: (config) => new MinimalDiscriminator(config),
+});

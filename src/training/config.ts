@@ -5,7 +5,9 @@ import { UserError } from "../errors.js";
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
 import { type MetricName, metricNames } from "../metrics/names.js";
+import type { NetworkShape } from "../networks/architecture.js";
 import {
+  describeNetwork,
   type NetworkDescription,
   networkDescriptionSchema,
   optionsWithoutWeights,
@@ -171,7 +173,7 @@ export function resolveConfig(
   const growth = growthOf(values, overrides);
   const { beta1, beta2, eps } = commonDefaults.adam;
   const { plDecay: decay, plBatchShrink: batchShrink } = commonDefaults;
-  const described = describeNetwork(values, growth, facts);
+  const described = describeNetwork(values.architecture, shapeOf(values, growth, facts));
   const config: TrainingConfig = {
     cfg,
     data,
@@ -209,47 +211,21 @@ export function resolveConfig(
   );
 }
 
-function describeNetwork(
+function shapeOf(
   values: PresetValues,
   growth: GrowthSchedule | null,
   { resolution, classNames }: DatasetFacts,
-): NetworkDescription {
-  const { architecture, zDim, wDim, channelBase, channelMax, mappingLayers } = values;
+): NetworkShape {
+  const { zDim, wDim, channelBase, channelMax, mappingLayers } = values;
   const { mappingLrMultiplier, wAvgBeta, convClamp, mbstdNumFeatures } = commonDefaults;
   const { discriminatorArchitecture, discriminatorMappingLayers } = commonDefaults;
   const batches = growth ? [growth.batch.base, ...Object.values(growth.batch.at)] : [values.batch];
-  const groupSize = commonDivisor(batches, commonDefaults.mbstdGroupSize);
-  const sizes = { resolution, zDim, channelBase, channelMax };
-  const mapping = { wDim, mappingLayers, mappingLrMultiplier, wAvgBeta };
-  const growing = { mbstdGroupSize: groupSize, mbstdNumFeatures, fromRgbActivation: "lrelu" as const };
-  switch (architecture) {
-    case "stylegan2":
-      return {
-        architecture,
-        config: {
-          ...{ ...sizes, ...mapping, cDim: classNames.length, convClamp },
-          ...{ mbstdGroupSize: groupSize, mbstdNumFeatures },
-          ...{ discriminatorArchitecture, discriminatorMappingLayers },
-        },
-      };
-    case "stylegan2-minimal": {
-      const generatorFeatures = Math.max(Math.floor(channelBase / resolution), 1);
-      const features = {
-        generatorFeatures,
-        discriminatorFeatures: 2 * generatorFeatures,
-        maxFeatures: channelMax,
-      };
-      const { wDim: _, ...rest } = mapping;
-      return {
-        architecture,
-        config: { resolution, latentDim: zDim, cDim: 0, ...features, ...rest, groupSize },
-      };
-    }
-    case "stylegan1":
-      return { architecture, config: { ...sizes, ...growing, ...mapping, cDim: 0 } };
-    case "progan":
-      return { architecture, config: { ...sizes, ...growing, cDim: 0 } };
-  }
+  return {
+    ...{ resolution, classes: classNames.length, zDim, wDim, channelBase, channelMax, convClamp },
+    ...{ mappingLayers, mappingLrMultiplier, wAvgBeta },
+    ...{ mbstdGroupSize: commonDivisor(batches, commonDefaults.mbstdGroupSize), mbstdNumFeatures },
+    ...{ discriminatorArchitecture, discriminatorMappingLayers },
+  };
 }
 
 /** Which fields of a description the user's options decide. */

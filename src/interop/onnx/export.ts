@@ -1,5 +1,6 @@
 // From a generator to its two ONNX models, mapping and synthesis.
 
+import { UserError } from "../../errors.js";
 import type { Generator } from "../../networks/network.js";
 import { type Growth, isProgressive, layersInUse } from "../../networks/progressive.js";
 import type { NetworkDescription } from "../../networks/registry.js";
@@ -86,5 +87,7 @@ function builders(description: NetworkDescription, { numWs, growth }: GrownOptio
         mapping: (root) => proganMapping(root, config),
         synthesis: (root) => proganSynthesis(root, config, growth),
       };
+    default:
+      throw new UserError(`networks of the architecture ${architecture} cannot be exported yet`);
   }
 }
