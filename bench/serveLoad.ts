@@ -45,7 +45,11 @@ class Server {
   static async start(folder: string): Promise<Server> {
     const child = fork(built("server/child.js"));
     child.send({ type: "serve", folder, port: 0 });
-    const [answer] = (await once(child, "message")) as [FromChild];
+    const ended = once(child, "exit").then(() => {
+      throw new Error("the server ended before it was ready");
+    });
+    const [answer] = (await Promise.race([once(child, "message"), ended])) as [FromChild];
+    ended.catch(() => {}); // from now on it is ended by us
     if (answer.type !== "ready") throw new Error(answer.message);
     return new Server(child, answer.url);
   }
@@ -69,10 +73,18 @@ class Server {
     this.#pages = [];
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.disconnect();
-    this.child.kill("SIGKILL");
+    await killed(this.child);
   }
+}
+
+/** Ends a process; resolves when it is gone, and with it its hold on its folder. */
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
 }
 
 const replayedRun = "00000-replay";
@@ -148,7 +160,7 @@ export async function replayEvents(
       sentMb: server.bytes / 2 ** 20,
     };
   } finally {
-    server.close();
+    await server.close();
   }
 }
 
@@ -175,6 +187,7 @@ export async function* trainBesidePages(
     for (let round = 0; round < rounds; round++) {
       const without = await training.next(ticks);
       await server.connect(pages, training.run);
+      training.skip();
       await training.next(1); // the one in which they came, and were sent what they had missed
       const [start, { cpuSeconds }, bytes] = [performance.now(), usage(server.child), server.bytes];
       const within = await training.next(ticks);
@@ -186,8 +199,8 @@ export async function* trainBesidePages(
       yield { secPerKimg: { without: median(without), within: median(within) }, serverShare, sentMb };
     }
   } finally {
-    training.child.kill("SIGKILL");
-    server.close();
+    await killed(training.child);
+    await server.close();
   }
 }
 
@@ -210,6 +223,11 @@ class Training {
     );
   }
 
+  /** What is there already is no next tick. */
+  skip(): void {
+    this.#seen = this.#rows().length;
+  }
+
   /** sec/kimg of the next ticks, waiting for them. @throws when the training ends */
   async next(count: number): Promise<number[]> {
     for (;;) {
@@ -218,7 +236,9 @@ class Training {
         this.#seen = rows.length;
         return rows.slice(-count).map(({ secPerKimg }) => secPerKimg);
       }
-      if (this.child.exitCode !== null) throw new Error(`the training ended (${this.child.exitCode})`);
+      const { exitCode, signalCode } = this.child;
+      if (exitCode !== null || signalCode !== null)
+        throw new Error(`the training ended (${exitCode ?? signalCode})`);
       await setTimeout(200);
     }
   }

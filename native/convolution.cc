@@ -39,8 +39,18 @@ bool isReduced(at::ScalarType type, at::IntArrayRef weightSizes) {
   return reduced && type == at::kFloat && weightSizes[0] >= kFewestChannels && weightSizes[1] >= kFewestChannels;
 }
 
+// Whether operands of different types meet: bfloat16 activations and float32 weights.
+bool isMixed(std::initializer_list<at::ScalarType> types) {
+  bool same = true;
+  for (at::ScalarType type : types) same &= type == *types.begin();
+  if (same) return false;
+  for (at::ScalarType type : types)
+    TORCH_CHECK(type == at::kBFloat16 || type == at::kFloat, "a convolution of ", *types.begin(), " with ", *(types.end() - 1), ": make them one type");
+  return true;
+}
+
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& w, Geometry g) {
-  if (x.scalar_type() != w.scalar_type()) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g);
+  if (isMixed({x.scalar_type(), w.scalar_type()})) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g);
   if (isReduced(x.scalar_type(), w.sizes())) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g).to(at::kFloat);
   return at::convolution(x, w, {}, {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, false, {0, 0}, 1);
 }
@@ -49,7 +59,7 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& w, Geometry g) {
 // type matter.
 std::array<at::Tensor, 2> gradients(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g, std::array<bool, 2> wanted) {
   const at::ScalarType type = w.scalar_type();
-  const bool mixed = gy.scalar_type() != type || x.scalar_type() != type, half = !mixed && isReduced(type, w.sizes());
+  const bool mixed = isMixed({gy.scalar_type(), x.scalar_type(), type}), half = !mixed && isReduced(type, w.sizes());
   auto operand = [&](const at::Tensor& tensor) { return half || mixed ? tensor.to(at::kBFloat16) : tensor; };
   auto [gx, gw, none] = at::convolution_backward(operand(gy), operand(x), operand(w), c10::nullopt, {g.stride, g.stride}, {g.padding, g.padding},
                                                  {1, 1}, false, {0, 0}, 1, {wanted[0], wanted[1], false});

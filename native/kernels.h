@@ -62,7 +62,7 @@ struct Kernels {
   void (*energyBackward)(const T* gradient, const T* weight, const T* base, T* out, int64_t rows, int64_t taps, int64_t columns);
   // a += weight · (b - a)
   void (*approach)(T* a, const T* b, int64_t count, T weight);
-  // Leaves the gradients at 0; `first` is null where β1 is 0: the first moment is the gradient then.
+  // Without gradients they count as 0. `first` is null where β1 is 0: the first moment is the gradient then.
   void (*adam)(T* values, const T* gradients, T* first, T* second, int64_t count, const AdamOptions<T>& options);
 };
 

@@ -19,6 +19,8 @@ std::vector<at::Tensor> gradientsOf(at::TensorList parameters) {
   for (const at::Tensor& parameter : parameters) {
     at::Tensor gradient = parameter.grad();
     if (gradient.defined()) {
+      TORCH_CHECK(gradient.sizes() == parameter.sizes() && gradient.device() == parameter.device(), "adam: a gradient ", gradient.sizes(), " on ",
+                  gradient.device(), " belongs to a parameter ", parameter.sizes(), " on ", parameter.device());
       bool sameOrder = gradient.is_non_overlapping_and_dense() && gradient.scalar_type() == parameter.scalar_type();
       for (int64_t i = 0; i < parameter.dim(); ++i) sameOrder &= parameter.size(i) == 1 || gradient.stride(i) == parameter.stride(i);
       if (!sameOrder) gradient = at::empty_like(parameter).copy_(gradient);

@@ -445,7 +445,7 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
     return scope(() => {
       let x = images.contiguous("channelsLast");
       for (const block of this.#blocks) x = block.forward(x);
-      const features = this.#epilogue.forward(activationsFor(x, { resolution: 4, of: Infinity }), batches);
+      const features = this.#epilogue.forward(activationsFor(x, { resolution: 4, of: resolution }), batches);
       if (!this.#mapping) return features;
       // Projection of the features on the class: Miyato and Koyama, "cGANs with Projection Discriminator" (2018).
       const cmap = this.#mapping.forward(null, c); // [N, cmapDim]

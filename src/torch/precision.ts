@@ -35,13 +35,13 @@ export function withPrecision<T>(
 }
 
 /**
- * Activations as the layers of a resolution take them: bfloat16 in the four largest resolutions of a network when that is
- * asked for, float32 in the others. bfloat16 has float32's range: none of float16's safeguards are needed.
+ * Activations as the layers of a resolution take them: bfloat16 in the four largest resolutions of a network, 4x4 never
+ * among them, when that is asked for; float32 in the others. bfloat16 has float32's range: none of float16's safeguards are needed.
  * Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), appendix C: mixed precision.
  */
 export function activationsFor(x: Tensor, { resolution, of }: { resolution: number; of: number }): Tensor {
   if (!halfActivations) return x;
-  return x.to(resolution * 8 >= of ? "bfloat16" : "float32");
+  return x.to(resolution >= 8 && resolution * 8 >= of ? "bfloat16" : "float32");
 }
 
 /** @throws UserError where that precision would be slower than float32 */

@@ -313,7 +313,7 @@ export class Tensor extends Owned {
    * computed with it there comes after it in order.
    */
   upload(device: Device): Tensor {
-    if (device === "cpu") return this.toDevice(device);
+    if (!device.startsWith("cuda")) return this.toDevice(device);
     const pinned = new Tensor(ops.pinMemory(this));
     const nonBlocking = true;
     return new Tensor(ops.toDevice(pinned, device, native.dtype(this.handle), nonBlocking));

@@ -1,6 +1,6 @@
 // A training run from its first image to its last.
 
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Dataset } from "../data/dataset.js";
 import { ImageLoader } from "../data/loader.js";
@@ -141,7 +141,9 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
     run.truncateRecords(trainer.curNimg, progress.changes.length);
     // A crash may have come between the state and its snapshot, whose name an older one can have, or its grid.
     const { curNimg } = trainer;
-    const isSaved = isSnapshotOf(run.snapshotFile(curNimg), curNimg) && existsSync(run.fakesFile(curNimg));
+    const fakes = statSync(run.fakesFile(curNimg), { throwIfNoEntry: false });
+    // After a power cut a picture can be empty; snapshots cannot.
+    const isSaved = isSnapshotOf(run.snapshotFile(curNimg), curNimg) && (fakes?.size ?? 0) > 0;
     if (!isSaved) await saveSnapshot();
   } else {
     await writePng(run.imageFile("reals"), realsGrid(dataset, gridReals, grid.columns));

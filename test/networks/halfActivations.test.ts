@@ -102,6 +102,8 @@ it("is for the four largest resolutions, and only where asked for", () =>
     const x = zeros([1]);
     const types = () => [4, 8, 64].map((resolution) => activationsFor(x, { resolution, of: 64 }).dtype);
     expect(types()).toEqual(["float32", "float32", "float32"]);
+    const smallest = () => [4, 8].map((resolution) => activationsFor(x, { resolution, of: 8 }).dtype);
+    expect(withPrecision("bfloat16", smallest, { halfActivations: true })).toEqual(["float32", "bfloat16"]);
     expect(withPrecision("bfloat16", types)).toEqual(["float32", "float32", "float32"]);
     expect(withPrecision("bfloat16", types, { halfActivations: true })).toEqual([
       "float32",

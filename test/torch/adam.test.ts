@@ -134,4 +134,15 @@ describe("Adam", () => {
     pair.dispose();
     expect(liveTensors()).toBe(before);
   });
+
+  it("refuses a gradient of another shape than its parameter's", () => {
+    const pair = new Pair();
+    const flat = new FlatParameters(pair);
+    const adam = new Adam(flat, { lr: 0.1, beta1: 0, beta2: 0.9, eps: 1e-8 });
+    scope(() => {
+      pair.a.setGrad(tensor([1, 2, 3], [1, 3]));
+      expect(() => adam.step()).toThrow(/gradient \[1, 3\].*parameter \[2, 3\]/);
+    });
+    for (const owner of [adam, flat, pair]) owner.dispose();
+  });
 });

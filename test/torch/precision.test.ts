@@ -55,6 +55,13 @@ describe("convolutions in bfloat16", () => {
     expect(results("float32", 16)).toEqual(results("float32", 16));
   });
 
+  it("mixed types are bfloat16 with float32 and nothing else", () =>
+    scope(() => {
+      const [x, weight] = [single([1, 16, 4, 4], 1), single([16, 16, 3, 3], 2)];
+      expect(conv2d(x.to("bfloat16"), weight).dtype).toBe("bfloat16");
+      expect(() => conv2d(x.to("float64"), weight)).toThrow(/Double with Float: make them one type/);
+    }));
+
   it("a precision that the device does not mind is no error", () => {
     expect(() => checkPrecision("float32", "cpu")).not.toThrow();
     expect(() => checkPrecision("bfloat16", "cuda")).not.toThrow();
