@@ -8,6 +8,7 @@ import { writeDirections } from "../synthesis/directionFile.js";
 import { type Direction, directionStrips, findDirections, type LayerRange } from "../synthesis/directions.js";
 import { writePng } from "../synthesis/encode.js";
 import { checkGrid, Grid, type GridShape } from "../synthesis/picture.js";
+import { longWork } from "./longWork.js";
 import {
   addDeviceOptions,
   type BatchOption,
@@ -26,8 +27,6 @@ import {
   truncOption,
 } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
-import { createProgress } from "./progress.js";
-import { exitCodeOf, watchSignals } from "./signals.js";
 import { integerFrom, layerRanges, numberIn, seeds } from "./values.js";
 
 interface Options extends NetworkOptions, TruncationChoice, ClassOption, NoiseOption, BatchOption {
@@ -129,13 +128,9 @@ async function showAll(
   const { found, amounts, shape, classIndex, options } = work;
   const { seeds: list, outdir, noiseMode, batch } = options;
   const total = list.length * found.length * amounts.length;
-  const progress = createProgress({ stream: process.stdout, total, unit: "pictures" });
-  const stop = watchSignals(() =>
-    process.stderr.write("Stopping after these pictures. Once more ends at once.\n"),
-  );
-  let done = 0;
   let written = 0;
-  try {
+  await longWork({ total, unit: "pictures", onStop: "Stopping after this picture." }, async (work) => {
+    let done = 0;
     for (const seed of list) {
       const grid = new Grid(shape);
       let place = 0;
@@ -150,21 +145,17 @@ async function showAll(
       };
       for (const picture of directionStrips(G, strips)) {
         grid.place(place++, picture);
-        progress.update(++done);
+        work.update(++done);
         await nextTurn();
-        if (stop.signal !== undefined) break;
+        if (work.isStopping) break;
       }
-      if (stop.signal !== undefined && place < grid.cells) break;
+      if (place < grid.cells) break;
       await writePng(join(outdir, `seed${String(seed).padStart(4, "0")}.png`), grid);
       written += 1;
     }
-    progress.finish();
-    const pictures = `${written} ${written === 1 ? "picture" : "pictures"}`;
-    process.stdout.write(
-      written < list.length ? `Stopped: ${pictures} in ${outdir}\n` : `${pictures} in ${outdir}\n`,
-    );
-    if (written < list.length) process.exitCode = exitCodeOf(stop);
-  } finally {
-    stop.ignore();
-  }
+  });
+  const pictures = `${written} ${written === 1 ? "picture" : "pictures"}`;
+  process.stdout.write(
+    written < list.length ? `Stopped: ${pictures} in ${outdir}\n` : `${pictures} in ${outdir}\n`,
+  );
 }

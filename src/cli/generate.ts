@@ -14,6 +14,7 @@ import {
 import { readLatents } from "../synthesis/latentFile.js";
 import { checkGrid } from "../synthesis/picture.js";
 import { addDirectionOptions, chosenDirections, type DirectionOptions } from "./directionOptions.js";
+import { longWork } from "./longWork.js";
 import {
   addDeviceOptions,
   type BatchOption,
@@ -30,8 +31,6 @@ import {
   truncCutoffOption,
 } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
-import { createProgress } from "./progress.js";
-import { exitCodeOf, watchSignals } from "./signals.js";
 import { grid, oneOf, seeds, severalOf } from "./values.js";
 
 interface Options extends NetworkOptions, ClassOption, NoiseOption, BatchOption, DirectionOptions {
@@ -107,30 +106,24 @@ async function generate(options: Options): Promise<void> {
 async function run(G: Generator, request: GenerateOptions): Promise<void> {
   const { source, outdir } = request;
   const total = "ws" in source ? source.ws.size(0) : source.seeds.length * source.truncations.length;
-  const progress = createProgress({ stream: process.stdout, total, unit: "pictures" });
-  const stop = watchSignals(() =>
-    process.stderr.write("Stopping after these pictures. Once more ends at once.\n"),
+  const { written, grid } = await longWork(
+    { total, unit: "pictures", onStop: "Stopping after these pictures." },
+    (work) =>
+      generateFiles(G, {
+        ...request,
+        onProgress: (done) => work.update(done),
+        shouldStop: () => work.isStopping,
+      }),
   );
-  try {
-    const { written, grid } = await generateFiles(G, {
-      ...request,
-      onProgress: (done) => progress.update(done),
-      shouldStop: () => stop.signal !== undefined,
-    });
-    progress.finish();
-    const places = request.grid ? request.grid.columns * request.grid.rows : 0;
-    if (grid && places > total)
-      process.stderr.write(`The grid has ${places} places for ${total} pictures; the rest stays black.\n`);
-    const what = `${written} ${written === 1 ? "picture" : "pictures"}`;
-    if (written < total) {
-      process.stdout.write(`Stopped: ${what} of ${total} in ${outdir}\n`);
-      process.exitCode = exitCodeOf(stop);
-    } else {
-      process.stdout.write(`${what} in ${outdir}${grid ? `, together in ${grid}` : ""}\n`);
-    }
-  } finally {
-    stop.ignore();
-  }
+  const places = request.grid ? request.grid.columns * request.grid.rows : 0;
+  if (grid && places > total)
+    process.stderr.write(`The grid has ${places} places for ${total} pictures; the rest stays black.\n`);
+  const what = `${written} ${written === 1 ? "picture" : "pictures"}`;
+  process.stdout.write(
+    written < total
+      ? `Stopped: ${what} of ${total} in ${outdir}\n`
+      : `${what} in ${outdir}${grid ? `, together in ${grid}` : ""}\n`,
+  );
 }
 
 /** Which options go together, before anything is opened. */

@@ -19,6 +19,7 @@ import {
 import { readLatents } from "../synthesis/latentFile.js";
 import { checkGrid } from "../synthesis/picture.js";
 import { addDirectionOptions, chosenDirections, type DirectionOptions } from "./directionOptions.js";
+import { longWork } from "./longWork.js";
 import {
   addDeviceOptions,
   type BatchOption,
@@ -37,8 +38,6 @@ import {
   truncOption,
 } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
-import { createProgress } from "./progress.js";
-import { exitCodeOf, watchSignals } from "./signals.js";
 import { grid, integerFrom, numberIn, oneOf, seeds } from "./values.js";
 
 interface Options
@@ -167,29 +166,24 @@ async function run(
   const { width, height } = checkGrid({ ...cells, cell: G.resolution });
   makeOutputFolder(dirname(output), "--output");
   const film = openFilm(output, { width, height, frames, fps });
-  const progress = createProgress({ stream: process.stdout, total: frames, unit: "frames" });
-  const stop = watchSignals(() =>
-    process.stderr.write("Stopping: the film gets the frames so far. Once more ends at once.\n"),
-  );
   let done = 0;
-  try {
-    for (const frame of interpolationFrames(G, request)) {
-      await film.add(frame);
-      progress.update(++done);
-      await nextTurn();
-      if (stop.signal !== undefined) break;
+  const onStop = "Stopping: the film gets the frames so far.";
+  await longWork({ total: frames, unit: "frames", onStop }, async (work) => {
+    try {
+      for (const frame of interpolationFrames(G, request)) {
+        await film.add(frame);
+        work.update(++done);
+        await nextTurn();
+        if (work.isStopping) break;
+      }
+      await film.finish();
+    } catch (error) {
+      film.abandon();
+      throw error;
     }
-    progress.finish();
-    await film.finish();
-  } catch (error) {
-    film.abandon();
-    throw error;
-  } finally {
-    stop.ignore();
-  }
+  });
   const size = `${width} x ${height}, ${done} frames, ${(done / fps).toFixed(1)} s`;
   process.stdout.write(`${output}: ${size}${done < frames ? ` (stopped; ${frames} were asked for)` : ""}\n`);
-  if (done < frames) process.exitCode = exitCodeOf(stop);
 }
 
 /** Keyframes of each cell when all are shared out. */

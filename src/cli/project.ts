@@ -10,6 +10,7 @@ import { ProjectionFilm } from "../synthesis/projectionFilm.js";
 import { projectionDefaults } from "../synthesis/projectionSchedule.js";
 import { type LatentSpace, latentSpaces, type Projection, project } from "../synthesis/projector.js";
 import { Script } from "../torch/script.js";
+import { longWork } from "./longWork.js";
 import {
   addDeviceOptions,
   type ClassOption,
@@ -20,8 +21,6 @@ import {
   openGenerator,
 } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
-import { createProgress } from "./progress.js";
-import { exitCodeOf, watchSignals } from "./signals.js";
 import { integerFrom, maxSeed, oneOf } from "./values.js";
 
 interface ProjectOptions extends NetworkOptions, ClassOption {
@@ -92,36 +91,26 @@ async function projectCommand(options: ProjectOptions): Promise<void> {
     options.perceptual === undefined ? undefined : Script.load(options.perceptual, options.device);
   const distance = perceptual ? perceptualDistance(perceptual) : multiScaleDistance;
   const film = options.video ? new ProjectionFilm(target, steps) : undefined;
-  const progress = createProgress({ stream: process.stdout, total: steps, unit: "steps" });
-  const stop = watchSignals(() => {
-    progress.finish();
-    process.stdout.write("Stopping after this step and writing what is there. Once more ends at once.\n");
-  });
+  const onStop = "Stopping after this step and writing what is there.";
   try {
     makeOutputFolder(outdir);
-    const result = await project(G, {
-      target,
-      space,
-      steps,
-      seed,
-      classIndex,
-      distance,
-      onStep: ({ step, distance: now }, projector) => {
-        film?.add(projector);
-        progress.update(step, `distance ${now.toPrecision(3)}`);
-      },
-      shouldStop: () => stop.signal !== undefined,
-    });
-    progress.finish();
+    const result = await longWork({ total: steps, unit: "steps", onStop }, (work) =>
+      project(G, {
+        ...{ target, space, steps, seed, classIndex, distance },
+        onStep: ({ step, distance: now }, projector) => {
+          film?.add(projector);
+          work.update(step, `distance ${now.toPrecision(3)}`);
+        },
+        shouldStop: () => work.isStopping,
+      }),
+    );
     await writePng(join(outdir, "target.png"), target);
     await writePng(join(outdir, "proj.png"), result.picture);
     writeLatents(join(outdir, "projected_w.npz"), result.ws);
     await film?.write(join(outdir, "proj.webp"));
     process.stdout.write(report(result, { ...options, distance: distance.name }));
-    if (result.steps < steps) process.exitCode = exitCodeOf(stop);
     result.ws.dispose();
   } finally {
-    stop.ignore();
     perceptual?.dispose();
     G.dispose();
   }

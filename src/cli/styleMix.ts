@@ -7,6 +7,7 @@ import type { Generator } from "../networks/network.js";
 import { encodePicture, FileQueue, writePng } from "../synthesis/encode.js";
 import { checkGrid, Grid, type GridShape } from "../synthesis/picture.js";
 import { checkColStyles, type StyleMixOptions, styleMix } from "../synthesis/styleMix.js";
+import { longWork } from "./longWork.js";
 import {
   addDeviceOptions,
   type BatchOption,
@@ -25,8 +26,6 @@ import {
   truncOption,
 } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
-import { createProgress } from "./progress.js";
-import { exitCodeOf, watchSignals } from "./signals.js";
 import { layers, seeds } from "./values.js";
 
 interface Options extends NetworkOptions, TruncationChoice, ClassOption, NoiseOption, BatchOption {
@@ -102,34 +101,26 @@ async function run(
 ): Promise<void> {
   const { rowSeeds, colSeeds } = request;
   const total = shape.columns * shape.rows - 1;
-  const progress = createProgress({ stream: process.stdout, total, unit: "pictures" });
-  const stop = watchSignals(() =>
-    process.stderr.write("Stopping after this picture. Once more ends at once.\n"),
-  );
   const files = new FileQueue();
   const grid = new Grid(shape);
-  let done = 0;
-  try {
+  await longWork({ total, unit: "pictures", onStop: "Stopping after this picture." }, async (work) => {
+    let done = 0;
     for (const { row, column, picture } of styleMix(G, request)) {
       grid.place((row + 1) * shape.columns + column + 1, picture);
       const rowSeed = row < 0 ? colSeeds[column] : rowSeeds[row];
       const colSeed = column < 0 ? rowSeeds[row] : colSeeds[column];
       await files.add(join(outdir, `${rowSeed}-${colSeed}.png`), encodePicture(picture, "png"));
-      progress.update(++done);
+      work.update(++done);
       await nextTurn();
-      if (stop.signal !== undefined && done < total) break;
+      if (work.isStopping) break;
     }
     await files.finish();
-    progress.finish();
-    if (done < total) {
-      process.stdout.write(`Stopped: ${files.written} of ${total} pictures in ${outdir}\n`);
-      process.exitCode = exitCodeOf(stop);
-      return;
-    }
-    const file = join(outdir, "grid.png");
-    await writePng(file, grid);
-    process.stdout.write(`${files.written} pictures in ${outdir}, together in ${file}\n`);
-  } finally {
-    stop.ignore();
+  });
+  if (files.written < total) {
+    process.stdout.write(`Stopped: ${files.written} of ${total} pictures in ${outdir}\n`);
+    return;
   }
+  const file = join(outdir, "grid.png");
+  await writePng(file, grid);
+  process.stdout.write(`${files.written} pictures in ${outdir}, together in ${file}\n`);
 }
