@@ -42,8 +42,10 @@ class Server {
     this.#url = url;
   }
 
-  static async start(folder: string): Promise<Server> {
-    const child = fork(built("server/child.js"));
+  /** @param heapMb what JavaScript's objects in it may take; V8 ends a process that needs more */
+  static async start(folder: string, heapMb?: number): Promise<Server> {
+    const limits = heapMb ? [`--max-old-space-size=${heapMb}`, "--max-semi-space-size=1"] : [];
+    const child = fork(built("server/child.js"), { execArgv: limits });
     child.send({ type: "serve", folder, port: 0 });
     const ended = once(child, "exit").then(() => {
       throw new Error("the server ended before it was ready");
@@ -79,9 +81,13 @@ class Server {
   }
 }
 
+function isAlive({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
 /** Ends a process; resolves when it is gone, and with it its hold on its folder. */
 async function killed(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (!isAlive(child)) return;
   const gone = once(child, "exit");
   child.kill("SIGKILL");
   await gone;
@@ -137,11 +143,17 @@ export interface ReplayResult {
 /** Replays `hours` of a training's events in `seconds`, with pages connected. `folder` is empty. */
 export async function replayEvents(
   folder: string,
-  options: { hours: number; seconds: number; pages: number; onSample?: (ticks: number, used: Usage) => void },
+  options: {
+    hours: number;
+    seconds: number;
+    pages: number;
+    heapMb?: number;
+    onSample?: (ticks: number, used: Usage) => void;
+  },
 ): Promise<ReplayResult> {
-  const { hours, seconds, pages, onSample } = options;
+  const { hours, seconds, pages, heapMb, onSample } = options;
   const replay = new Replay(folder, hours);
-  const server = await Server.start(folder);
+  const server = await Server.start(folder, heapMb);
   try {
     await server.connect(pages, replayedRun);
     const steps = seconds * 10;
@@ -149,6 +161,7 @@ export async function replayEvents(
     for (let step = 1; step <= steps; step++) {
       const ticks = replay.advance(step / steps);
       await setTimeout(100);
+      if (!isAlive(server.child)) throw new Error("the server has ended: its memory was not enough");
       if (step % Math.max(Math.floor(steps / 12), 1) !== 0) continue;
       const used = usage(server.child);
       samples.push(used.memoryMb);
@@ -237,8 +250,7 @@ class Training {
         return rows.slice(-count).map(({ secPerKimg }) => secPerKimg);
       }
       const { exitCode, signalCode } = this.child;
-      if (exitCode !== null || signalCode !== null)
-        throw new Error(`the training ended (${exitCode ?? signalCode})`);
+      if (!isAlive(this.child)) throw new Error(`the training ended (${exitCode ?? signalCode})`);
       await setTimeout(200);
     }
   }

@@ -16,11 +16,11 @@ function emptyFolder(): string {
 }
 
 it.skipIf(!hasProc)("keeps the server's memory flat over hours of events", { timeout: 60_000 }, async () => {
-  const { memoryMb, sentMb } = await replayEvents(emptyFolder(), { hours: 6, seconds: 8, pages: 60 });
-  // Had the server kept what it sent, the medians of the halves would be half of that apart. V8 alone lets its heap grow
-  // by some megabytes before it looks for garbage.
-  expect(sentMb).toBeGreaterThan(60);
-  expect(memoryMb.second - memoryMb.first).toBeLessThan(15);
+  // V8 lets a heap grow for long before it looks for garbage, differently in each version of Node: only a limit that is
+  // less than what is sent shows that nothing of it is kept.
+  const heapMb = 24;
+  const { sentMb } = await replayEvents(emptyFolder(), { hours: 6, seconds: 8, pages: 60, heapMb });
+  expect(sentMb).toBeGreaterThan(2.5 * heapMb);
 });
 
 it.skipIf(!hasProc)(
