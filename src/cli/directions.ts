@@ -123,9 +123,9 @@ function report(found: readonly Direction[]): string {
 
 async function showAll(
   G: Generator,
-  work: { found: Direction[]; amounts: number[]; shape: GridShape; classIndex: number; options: Options },
+  request: { found: Direction[]; amounts: number[]; shape: GridShape; classIndex: number; options: Options },
 ): Promise<void> {
-  const { found, amounts, shape, classIndex, options } = work;
+  const { found, amounts, shape, classIndex, options } = request;
   const { seeds: list, outdir, noiseMode, batch } = options;
   const total = list.length * found.length * amounts.length;
   let written = 0;

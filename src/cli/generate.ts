@@ -9,6 +9,7 @@ import {
   generateFiles,
   gridShapeOf,
   type ImageFormat,
+  imageCount,
   imageFormats,
 } from "../synthesis/generate.js";
 import { readLatents } from "../synthesis/latentFile.js";
@@ -105,7 +106,7 @@ async function generate(options: Options): Promise<void> {
 
 async function run(G: Generator, request: GenerateOptions): Promise<void> {
   const { source, outdir } = request;
-  const total = "ws" in source ? source.ws.size(0) : source.seeds.length * source.truncations.length;
+  const total = imageCount(source);
   const { written, grid } = await longWork(
     { total, unit: "pictures", onStop: "Stopping after these pictures." },
     (work) =>

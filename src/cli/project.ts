@@ -94,20 +94,21 @@ async function projectCommand(options: ProjectOptions): Promise<void> {
   const onStop = "Stopping after this step and writing what is there.";
   try {
     makeOutputFolder(outdir);
-    const result = await longWork({ total: steps, unit: "steps", onStop }, (work) =>
-      project(G, {
+    const result = await longWork({ total: steps, unit: "steps", onStop }, async (work) => {
+      const found = await project(G, {
         ...{ target, space, steps, seed, classIndex, distance },
         onStep: ({ step, distance: now }, projector) => {
           film?.add(projector);
           work.update(step, `distance ${now.toPrecision(3)}`);
         },
         shouldStop: () => work.isStopping,
-      }),
-    );
-    await writePng(join(outdir, "target.png"), target);
-    await writePng(join(outdir, "proj.png"), result.picture);
-    writeLatents(join(outdir, "projected_w.npz"), result.ws);
-    await film?.write(join(outdir, "proj.webp"));
+      });
+      await writePng(join(outdir, "target.png"), target);
+      await writePng(join(outdir, "proj.png"), found.picture);
+      writeLatents(join(outdir, "projected_w.npz"), found.ws);
+      await film?.write(join(outdir, "proj.webp"));
+      return found;
+    });
     process.stdout.write(report(result, { ...options, distance: distance.name }));
     result.ws.dispose();
   } finally {

@@ -103,6 +103,7 @@ async function run(
   const total = shape.columns * shape.rows - 1;
   const files = new FileQueue();
   const grid = new Grid(shape);
+  const file = join(outdir, "grid.png");
   await longWork({ total, unit: "pictures", onStop: "Stopping after this picture." }, async (work) => {
     let done = 0;
     for (const { row, column, picture } of styleMix(G, request)) {
@@ -115,12 +116,11 @@ async function run(
       if (work.isStopping) break;
     }
     await files.finish();
+    if (done === total) await writePng(file, grid);
   });
-  if (files.written < total) {
-    process.stdout.write(`Stopped: ${files.written} of ${total} pictures in ${outdir}\n`);
-    return;
-  }
-  const file = join(outdir, "grid.png");
-  await writePng(file, grid);
-  process.stdout.write(`${files.written} pictures in ${outdir}, together in ${file}\n`);
+  process.stdout.write(
+    files.written < total
+      ? `Stopped: ${files.written} of ${total} pictures in ${outdir}\n`
+      : `${files.written} pictures in ${outdir}, together in ${file}\n`,
+  );
 }

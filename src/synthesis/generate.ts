@@ -68,6 +68,11 @@ export function seedName(seed: number, psi?: number): string {
   return psi === undefined ? name : `${name}-trunc${psi}`;
 }
 
+/** Images that a source stands for. */
+export function imageCount(source: SeedSource | LatentSource): number {
+  return "ws" in source ? source.ws.size(0) : source.seeds.length * source.truncations.length;
+}
+
 /** The grid that `generateFiles` will write, for `checkGrid`; undefined for none. */
 export function gridShapeOf(
   G: Generator,
@@ -98,7 +103,7 @@ export async function generateFiles(G: Generator, options: GenerateOptions): Pro
   const shape = gridShapeOf(G, options);
   const grid = shape && new Grid(shape);
   const files = new FileQueue();
-  const total = "ws" in source ? source.ws.size(0) : source.seeds.length * source.truncations.length;
+  const total = imageCount(source);
   let done = 0;
   let stopped = false;
   for (const { names, ws } of latentBatches(G, options)) {
