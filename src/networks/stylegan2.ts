@@ -52,7 +52,10 @@ export const stylegan2ConfigSchema = z.strictObject({
   channelBase: channelBaseField,
   channelMax: channelsField,
   ...mappingFields,
-  /** Largest magnitude of an activation at gain 1; null: no limit. */
+  /**
+   * Largest magnitude of an activation, after the gain of the leaky ReLU; the 1/√2 of residual branches scales it as
+   * well. null: no limit.
+   */
   convClamp: z.number().positive().nullable(),
   /** Samples over which the discriminator takes its standard deviation. */
   mbstdGroupSize: groupSizeField,
@@ -124,7 +127,7 @@ class SynthesisLayer extends Module {
       const styles = this.#affine.forward(w); // [N, I]
       const { weight, energy } = withEnergy(this.#weight);
       const y = modulatedConv2d(x, { weight, styles, ...(up ? { upFilter: this.#resampleFilter } : {}) });
-      // gain · (demodulation · y + noise + bias)
+      // clamp(lrelu(gain · (demodulation · y + noise + bias)))
       return affineActivation(y, {
         overwrite: true,
         scale: demodulation(energy, styles),
@@ -135,7 +138,7 @@ class SynthesisLayer extends Module {
         noiseStrength: this.#noiseStrength,
         noiseGain: gain,
         activation: "lrelu",
-        clamp: convClamp === null ? null : convClamp * gain,
+        clamp: convClamp,
       });
     });
   }

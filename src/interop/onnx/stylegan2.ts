@@ -114,7 +114,7 @@ function synthesisLayer(part: Part, x: Value, { w, noise, up, config }: Synthesi
   const strength = part.tensor("noise_strength").mul(gain);
   const bias = part.constant("bias", part.tensor("bias").mul(gain).reshape([1, -1, 1, 1]), g.precision);
   const shift = ops.add(g, storedNoise(part, { noise, map, strength }), bias);
-  return clamped(g, lrelu(part, ops.add(g, y, shift)), config, gain);
+  return clamped(g, lrelu(part, ops.add(g, y, shift)), config);
 }
 
 /** Modulated 1x1 convolution to an image, in float32. */
@@ -123,9 +123,9 @@ function toRgb(part: Part, x: Value, { w, config }: { w: Value; config: StyleGan
   const styles = affine(part, w, 1 / Math.sqrt(x.shape[1] as number));
   const y = ops.cast(g, modulatedConv(part, x, { styles, weight: part.tensor("weight") }), "float32");
   const bias = part.constant("bias", part.tensor("bias").reshape([1, -1, 1, 1]));
-  return clamped(g, ops.add(g, y, bias), config, 1);
+  return clamped(g, ops.add(g, y, bias), config);
 }
 
-function clamped(g: Graph, x: Value, { convClamp }: StyleGan2Config, gain: number): Value {
-  return convClamp === null ? x : ops.clamp(g, x, convClamp * gain);
+function clamped(g: Graph, x: Value, { convClamp }: StyleGan2Config): Value {
+  return convClamp === null ? x : ops.clamp(g, x, convClamp);
 }
