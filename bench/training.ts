@@ -2,7 +2,8 @@
 
 import { memoryInUse, type RecordedCall } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
-import { resolveConfig, type TrainingConfig } from "../src/training/config.js";
+import { resolveConfig } from "../src/training/config.js";
+import type { TrainingConfig } from "../src/training/configSchema.js";
 import { randomReals } from "../src/training/dryRun.js";
 import { type PhaseName, Trainer } from "../src/training/trainer.js";
 import type { BenchConfiguration } from "./configurations.js";
@@ -41,7 +42,7 @@ export interface TrainingResult {
 export function describe({ cfg, resolution, overrides }: BenchConfiguration): TrainingConfig {
   const facts = {
     ...{ resolution, source: "random", background: "white", conditional: false },
-    ...{ subset: null, mirror: false, fingerprint: "", classNames: [] },
+    ...{ subset: null, subsetSeed: 0, mirror: false, fingerprint: "", classNames: [] },
   };
   // Networks that grow are measured fully grown.
   return { ...resolveConfig(cfg, facts, overrides), growth: null };

@@ -13,12 +13,8 @@ import { networkPrefixes } from "../networks/snapshot.js";
 import { checkPrecision, precisions } from "../torch/precision.js";
 import { threads, torchVersion } from "../torch/runtime.js";
 import { readSettingChanges } from "../training/checkpoint.js";
-import {
-  type DatasetFacts,
-  resolveConfig,
-  type TrainingConfig,
-  type TrainingOverrides,
-} from "../training/config.js";
+import { type DatasetFacts, resolveConfig, type TrainingOverrides } from "../training/config.js";
+import type { TrainingConfig } from "../training/configSchema.js";
 import { estimateRun } from "../training/dryRun.js";
 import { train } from "../training/loop.js";
 import { defaultPreset, penaltyNames, presetNamed, presets } from "../training/presets.js";
@@ -288,6 +284,7 @@ async function startFrom(
       background: options.background,
       conditional,
       subset: options.subset ?? null,
+      subsetSeed: options.seed ?? 0,
       mirror: options.mirror ?? false,
       fingerprint: dataset.fingerprint,
       classNames: [...dataset.classNames],
@@ -331,9 +328,9 @@ async function resumeRun(
   }
   const { kimg, tickKimg, snapshotTicks, metrics } = { ...saved, ...overridesOf(options) };
   const config: TrainingConfig = { ...saved, kimg, tickKimg, snapshotTicks, metrics: [...metrics] };
-  const { source, background, conditional, subset, fingerprint } = saved.data;
+  const { source, background, conditional, subset, subsetSeed, fingerprint } = saved.data;
   const request = {
-    ...{ source, background, conditional, subsetSeed: saved.seed },
+    ...{ source, background, conditional, subsetSeed },
     resolution: saved.network.config.resolution,
     ...(subset === null ? {} : { subset }),
   };

@@ -1,10 +1,9 @@
-// The configuration of a run: what training_options.json holds, made of a preset and the user's choices.
+// The configuration of a run: made of a preset and the user's choices.
 
-import { z } from "zod";
 import { UserError } from "../errors.js";
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
-import { type MetricName, metricNames } from "../metrics/names.js";
+import type { MetricName } from "../metrics/names.js";
 import type { NetworkShape } from "../networks/architecture.js";
 import {
   describeNetwork,
@@ -12,94 +11,11 @@ import {
   networkDescriptionSchema,
   optionsWithoutWeights,
 } from "../networks/registry.js";
-import { type Precision, precisions } from "../torch/precision.js";
+import type { Precision } from "../torch/precision.js";
+import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 import { gridSize } from "./grids.js";
 import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
-import { type GrowthSchedule, growthScheduleSchema, valueAt } from "./schedule.js";
-
-/** A resolved run: everything that an exact resume starts from. */
-export const trainingConfigSchema = z.strictObject({
-  cfg: z.string(),
-  data: z.strictObject({
-    source: z.string(),
-    background: z.string(),
-    conditional: z.boolean(),
-    subset: z.number().int().positive().nullable(),
-    mirror: z.boolean(),
-    /** Of the prepared pictures, so that a resume notices when they have changed. */
-    fingerprint: z.string(),
-    classNames: z.array(z.string()),
-  }),
-  network: networkDescriptionSchema,
-  seed: z.number().int().nonnegative(),
-  /** Images per step, at the full resolution when the networks grow. */
-  batch: z.number().int().positive(),
-  /** Length of the whole run in thousands of real images. */
-  kimg: z.number().positive(),
-  loss: z.strictObject({
-    name: z.string(),
-    /** Only what the user has set; the loss has its own defaults. */
-    options: z.strictObject({
-      generatorWeight: z.number().optional(),
-      realLabel: z.number().optional(),
-      fakeLabel: z.number().optional(),
-      driftEpsilon: z.number().optional(),
-    }),
-  }),
-  /** Gradient penalties of the discriminator; weight 0 turns one off. */
-  penalty: z.strictObject({
-    r1Gamma: z.number().nonnegative(),
-    r2Gamma: z.number().nonnegative(),
-    gpLambda: z.number().nonnegative(),
-    gpTarget: z.number().positive(),
-    interval: z.number().int().positive(),
-  }),
-  pathLength: z.strictObject({
-    weight: z.number().nonnegative(),
-    decay: z.number(),
-    batchShrink: z.number().int().positive(),
-    interval: z.number().int().positive(),
-    startSteps: z.number().int().nonnegative(),
-    biasCorrection: z.boolean(),
-  }),
-  styleMixing: z.number().min(0).max(1),
-  /** Of the convolutions of a training step; pictures and metrics are always made in float32. */
-  precision: z.enum(precisions).default("float32"),
-  optimizer: z.strictObject({
-    gLr: z.number().positive(),
-    dLr: z.number().positive(),
-    beta1: z.number(),
-    beta2: z.number(),
-    eps: z.number(),
-    maxGradientNorm: z.number().positive().nullable(),
-  }),
-  ema: z.strictObject({
-    /** Half-life of the moving average of the generator, in thousands of images. */
-    kimg: z.number().positive(),
-    /** The half-life is at most this share of the images shown so far; null: no ramp-up. */
-    rampup: z.number().positive().nullable(),
-  }),
-  /** Length of a tick (a line of progress and statistics) in thousands of images. */
-  tickKimg: z.number().positive(),
-  /** Ticks between snapshots. */
-  snapshotTicks: z.number().int().positive(),
-  growth: growthScheduleSchema.nullable(),
-  /** Of the grids of pictures; kept by a resume, so that they compare. */
-  grid: z.strictObject({ columns: z.number().int().positive(), rows: z.number().int().positive() }),
-  /** Measured at every snapshot. */
-  metrics: z.array(z.enum(metricNames)),
-  /** Which networks the run started from; null: fresh ones. */
-  transfer: z
-    .strictObject({
-      from: z.string(),
-      /** Layers of the discriminator that are not trained, counted from the image side. */
-      freezeD: z.number().int().nonnegative(),
-    })
-    .nullable()
-    .default(null),
-});
-
-export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+import { type GrowthSchedule, valueAt } from "./schedule.js";
 
 /** What the user may set; everything absent comes from the preset. */
 export interface TrainingOverrides extends LossOptions {
@@ -140,6 +56,8 @@ export interface Transfer {
    * Mo et al., "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs" (2020).
    */
   freezeD: number;
+  /** Thousands of images at which the schedule starts. */
+  kimg?: number;
 }
 
 /** What the data set decides. */
@@ -149,6 +67,7 @@ export interface DatasetFacts {
   background: string;
   conditional: boolean;
   subset: number | null;
+  subsetSeed: number;
   mirror: boolean;
   fingerprint: string;
   classNames: string[];
@@ -180,27 +99,34 @@ export function resolveConfig(
     network: transfer ? transferred(described, { cfg, transfer, facts, overrides }) : described,
     seed: overrides.seed ?? commonDefaults.seed,
     batch: growth ? valueAt(growth.batch, resolution) : values.batch,
+    batchGpu: commonDefaults.batchGpu,
+    dRepeats: values.dRepeats,
+    minibatchRepeats: values.minibatchRepeats,
     kimg: values.kimg,
     loss: lossOf(loss ?? values.loss, overrides),
     penalty: penaltyOf(values, overrides),
     pathLength: {
       ...{ weight: values.plWeight, decay, batchShrink, interval: values.plInterval },
       ...{ startSteps: values.plStartSteps, biasCorrection: values.plBiasCorrection },
+      meanInGradient: commonDefaults.plMeanInGradient,
     },
     styleMixing: values.styleMixing,
     precision: overrides.precision ?? commonDefaults.precision,
     optimizer: {
       ...{ gLr: values.lr, dLr: values.lr, beta1, beta2, eps },
       maxGradientNorm: values.maxGradientNorm,
+      lrRampupKimg: commonDefaults.lrRampupKimg,
     },
     // ADA: no ramp-up where the moving average starts from a trained network.
     ema: { kimg: values.emaKimg, rampup: transfer ? null : values.emaRampup },
     tickKimg: values.tickKimg,
     snapshotTicks: values.snapshotTicks,
+    imageSnapshotTicks: values.imageSnapshotTicks,
+    histograms: commonDefaults.histograms,
     growth,
     grid: gridSize(resolution, values.kimg * 1000),
     metrics: [...(overrides.metrics ?? [])],
-    transfer: transfer ? { from: transfer.from, freezeD: transfer.freezeD } : null,
+    transfer: transfer ? { from: transfer.from, freezeD: transfer.freezeD, kimg: transfer.kimg ?? 0 } : null,
   };
   if (config.metrics.length > 0) checkMetricResolution(resolution);
   const checked = trainingConfigSchema.safeParse(config);
@@ -323,12 +249,16 @@ function penaltyOf(values: PresetValues, overrides: TrainingOverrides): Training
   };
 }
 
-function growthOf({ growth }: PresetValues, { growthKimg, lr }: TrainingOverrides): GrowthSchedule | null {
+function growthOf(
+  { growth }: PresetValues,
+  { growthKimg, lr, tickKimg }: TrainingOverrides,
+): GrowthSchedule | null {
   if (!growth) return null;
   return {
     ...growth,
     ...(growthKimg === undefined ? {} : { stabilizeKimg: growthKimg, fadeKimg: growthKimg }),
-    ...(lr === undefined ? {} : { lr: { base: lr, at: {} } }),
+    ...(lr === undefined ? {} : { gLr: { base: lr, at: {} }, dLr: { base: lr, at: {} } }),
+    ...(tickKimg === undefined ? {} : { tickKimg: null }),
   };
 }
 

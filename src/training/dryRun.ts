@@ -6,7 +6,7 @@ import type { Module } from "../torch/module.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Device } from "../torch/tensor.js";
-import type { TrainingConfig } from "./config.js";
+import type { TrainingConfig } from "./configSchema.js";
 import type { Reals } from "./objective.js";
 import { type PhaseName, Trainer } from "./trainer.js";
 

@@ -20,7 +20,7 @@ import {
   startFromSnapshot,
   writeTrainingState,
 } from "./checkpoint.js";
-import type { TrainingConfig } from "./config.js";
+import type { TrainingConfig } from "./configSchema.js";
 import { fakesGrid, realsGrid, realsInGrid } from "./grids.js";
 import { fadeReals } from "./growth.js";
 import type { Reals } from "./objective.js";

@@ -40,8 +40,13 @@ export interface FinishedRun {
 export async function trainNewRun(options: NewRunOptions): Promise<FinishedRun> {
   const { data, outdir, cfg = defaultPreset, mirror = false, device = "cpu", ...rest } = options;
   const { resolution, onTick = () => {}, shouldStop = () => false, ...overrides } = rest;
-  const request = typeof data === "string" ? { source: data } : data;
-  const dataset = await openDataset({ ...request, ...(resolution === undefined ? {} : { resolution }) });
+  const { subsetSeed = overrides.seed ?? 0, ...request } =
+    typeof data === "string" ? ({ source: data } as DatasetOptions) : data;
+  const dataset = await openDataset({
+    ...request,
+    subsetSeed,
+    ...(resolution === undefined ? {} : { resolution }),
+  });
   try {
     const config = resolveConfig(
       cfg,
@@ -51,6 +56,7 @@ export async function trainNewRun(options: NewRunOptions): Promise<FinishedRun> 
         background: request.background ?? "white",
         conditional: request.conditional ?? false,
         subset: request.subset ?? null,
+        subsetSeed,
         mirror,
         fingerprint: dataset.fingerprint,
         classNames: [...dataset.classNames],

@@ -15,7 +15,7 @@ import { cat, zeros } from "../torch/ops.js";
 import { randn, randomInteger, uniform } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
-import type { TrainingConfig } from "./config.js";
+import type { TrainingConfig } from "./configSchema.js";
 
 /** A batch of latents and classes. */
 export interface Latents {

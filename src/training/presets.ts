@@ -50,6 +50,12 @@ export interface PresetValues {
   kimg: number;
   tickKimg: number;
   snapshotTicks: number;
+  /** Ticks between pictures; null: with every snapshot. */
+  imageSnapshotTicks: number | null;
+  /** Steps of the discriminator for each of the generator. */
+  dRepeats: number;
+  /** Steps until the schedule is looked at again. */
+  minibatchRepeats: number;
   /** Progressive growing; null: full size from the start. */
   growth: GrowthSchedule | null;
 }
@@ -72,14 +78,25 @@ const stylegan2Values = {
   plBiasCorrection: false,
   maxGradientNorm: null,
   emaRampup: 0.05, // ADA
+  dRepeats: 1,
+  minibatchRepeats: 1,
   growth: null,
+} as const satisfies Partial<PresetValues>;
+
+// The training loop of ProGAN's and StyleGAN's programs.
+const programLoop = {
+  tickKimg: 160,
+  snapshotTicks: 10,
+  imageSnapshotTicks: 1,
+  dRepeats: 1,
+  minibatchRepeats: 4,
 } as const satisfies Partial<PresetValues>;
 
 /** The schedule of ProGAN and StyleGAN on one GPU (PG and SG1: the `1gpu` settings of their code). */
 function growthSchedule(
   startResolution: number,
   batch: number | undefined,
-  lrAt: Readonly<Record<string, number>>,
+  { lrAt, tickAt }: Readonly<Record<"lrAt" | "tickAt", Readonly<Record<string, number>>>>,
 ): GrowthSchedule {
   const batchAt = { 4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4 };
   return {
@@ -87,7 +104,10 @@ function growthSchedule(
     stabilizeKimg: 600,
     fadeKimg: 600,
     batch: batch === undefined ? { base: 4, at: batchAt } : { base: batch, at: {} },
-    lr: { base: 0.001, at: { ...lrAt } },
+    batchGpu: null,
+    gLr: { base: 0.001, at: { ...lrAt } },
+    dLr: { base: 0.001, at: { ...lrAt } },
+    tickKimg: { base: 160, at: { 4: 160, 8: 140, 16: 120, 32: 100, 64: 80, 128: 60, 256: 40, ...tickAt } },
   };
 }
 
@@ -111,6 +131,7 @@ export const presets = {
       kimg: 25000, // ADA
       tickKimg: 4,
       snapshotTicks: 50,
+      imageSnapshotTicks: null,
     }),
   },
   "stylegan2-small": {
@@ -133,6 +154,7 @@ export const presets = {
       kimg: 40,
       tickKimg: 1,
       snapshotTicks: 4,
+      imageSnapshotTicks: null,
     }),
   },
   "stylegan2-minimal": {
@@ -166,12 +188,15 @@ export const presets = {
       kimg: 4800, // 150,000 steps of 32
       tickKimg: 4,
       snapshotTicks: 50,
+      imageSnapshotTicks: null,
+      dRepeats: 1,
+      minibatchRepeats: 1,
       growth: null,
     }),
   },
   stylegan1: {
     summary: "StyleGAN (2019): AdaIN, progressive growing, logistic loss with R1",
-    values: (resolution, batch) => ({
+    values: (_, batch) => ({
       architecture: "stylegan1",
       batch: batch ?? 4,
       zDim: 512,
@@ -193,10 +218,12 @@ export const presets = {
       maxGradientNorm: null,
       emaKimg: 10,
       emaRampup: null,
-      kimg: resolution >= 1024 ? 25000 : 15000,
-      tickKimg: 4,
-      snapshotTicks: 50,
-      growth: growthSchedule(8, batch, { 128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003 }),
+      kimg: 25000, // SG1, its released code
+      ...programLoop,
+      growth: growthSchedule(8, batch, {
+        lrAt: { 128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003 },
+        tickAt: { 512: 30, 1024: 20 },
+      }),
     }),
   },
   progan: {
@@ -224,9 +251,8 @@ export const presets = {
       emaKimg: 10,
       emaRampup: null,
       kimg: 12000,
-      tickKimg: 4,
-      snapshotTicks: 50,
-      growth: growthSchedule(4, batch, { 1024: 0.0015 }),
+      ...programLoop,
+      growth: growthSchedule(4, batch, { lrAt: { 1024: 0.0015 }, tickAt: { 512: 20, 1024: 10 } }),
     }),
   },
 } satisfies Record<string, Preset>;
@@ -249,6 +275,10 @@ export const commonDefaults = {
   adam: { beta1: 0, beta2: 0.99, eps: 1e-8 }, // PG to ADA
   plDecay: 0.01, // SG2, appendix B
   plBatchShrink: 2, // SG2, its released code
+  plMeanInGradient: false,
+  lrRampupKimg: 0, // PG, its released code
+  batchGpu: null,
+  histograms: false,
 } as const;
 
 /** @throws UserError that lists the presets there are */

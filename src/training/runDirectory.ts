@@ -8,7 +8,7 @@ import { UserError } from "../errors.js";
 import { type MetricName, metricNames } from "../metrics/names.js";
 import { processStart } from "../processes.js";
 import { type EventRow, eventRowSchema, type Running, type TickRow } from "../protocol.js";
-import { type TrainingConfig, trainingConfigSchema } from "./config.js";
+import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 
 export class RunDirectory {
   readonly path: string;

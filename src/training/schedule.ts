@@ -25,7 +25,12 @@ export const growthScheduleSchema = z.strictObject({
   fadeKimg: z.number().positive(),
   /** Images per step. */
   batch: byResolutionSchema,
-  lr: byResolutionSchema,
+  /** The most images of one forward and backward pass; null: no limit. */
+  batchGpu: byResolutionSchema.nullable(),
+  gLr: byResolutionSchema,
+  dLr: byResolutionSchema,
+  /** Length of a tick in thousands of images; null: the same at every resolution. */
+  tickKimg: byResolutionSchema.nullable(),
 });
 
 export type GrowthSchedule = z.infer<typeof growthScheduleSchema>;
@@ -34,7 +39,9 @@ export type GrowthSchedule = z.infer<typeof growthScheduleSchema>;
 export interface SchedulePoint {
   growth: Growth;
   batch: number;
-  lr: number;
+  batchGpu: number | null;
+  gLr: number;
+  dLr: number;
 }
 
 /**
@@ -57,7 +64,9 @@ export function scheduleAt(schedule: GrowthSchedule, curNimg: number, fullResolu
         ? { level: startLevel + stage, alpha: 1 }
         : { level: startLevel + stage + 1, alpha: fading / fadeNimg };
   const resolution = 2 ** growth.level;
-  return { growth, batch: valueAt(schedule.batch, resolution), lr: valueAt(schedule.lr, resolution) };
+  const { batch, batchGpu, gLr, dLr } = schedule;
+  const at = (values: ByResolution) => valueAt(values, resolution);
+  return { growth, batch: at(batch), batchGpu: batchGpu && at(batchGpu), gLr: at(gLr), dLr: at(dLr) };
 }
 
 /** The largest batch of the schedule. */

@@ -1,7 +1,7 @@
 // What can be changed while a run trains, and where it is in the configuration.
 
 import type { SettingChange, SettingName } from "../protocol.js";
-import type { TrainingConfig } from "./config.js";
+import type { TrainingConfig } from "./configSchema.js";
 
 interface Setting {
   get(config: TrainingConfig): number;
@@ -19,12 +19,12 @@ const settings: Readonly<Record<SettingName, Setting>> = {
       penalty.r1Gamma > 0 ? undefined : "the R1 penalty is off in this run, so it has no gamma",
   },
   lr: {
-    get: ({ optimizer, growth }) => growth?.lr.base ?? optimizer.gLr,
+    get: ({ optimizer, growth }) => growth?.gLr.base ?? optimizer.gLr,
     with: (config, lr) => ({
       ...config,
       optimizer: { ...config.optimizer, gLr: lr, dLr: lr },
       // As --lr does: the same at every resolution.
-      growth: config.growth && { ...config.growth, lr: { base: lr, at: {} } },
+      growth: config.growth && { ...config.growth, gLr: { base: lr, at: {} }, dLr: { base: lr, at: {} } },
     }),
   },
   snapshotTicks: {

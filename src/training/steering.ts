@@ -2,7 +2,7 @@
 
 import { setTimeout } from "node:timers/promises";
 import { type Command, type SettingChange, type SettingName, settingNames } from "../protocol.js";
-import type { TrainingConfig } from "./config.js";
+import type { TrainingConfig } from "./configSchema.js";
 import { ControlFile } from "./control.js";
 import type { RunDirectory } from "./runDirectory.js";
 import { settingObstacle, settingOf, withSetting } from "./settings.js";

@@ -13,7 +13,7 @@ import { checkPrecision, withPrecision } from "../torch/precision.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Device, Tensor } from "../torch/tensor.js";
-import type { TrainingConfig } from "./config.js";
+import type { TrainingConfig } from "./configSchema.js";
 import { combined, type Latents, Objective, type PhaseResult, type Reals } from "./objective.js";
 import { type SchedulePoint, scheduleAt } from "./schedule.js";
 import { Statistics } from "./statistics.js";
@@ -156,7 +156,8 @@ export class Trainer {
     const point = this.schedulePoint;
     if (!point) return;
     for (const network of [this.G, this.D, this.gEma]) setGrowth(network, point.growth);
-    for (const { optimizer, lrFactor } of [this.#g, this.#d]) optimizer.lr = point.lr * lrFactor;
+    this.gOptimizer.lr = point.gLr * this.#g.lrFactor;
+    this.dOptimizer.lr = point.dLr * this.#d.lrFactor;
     const { level } = point.growth;
     if (this.#level !== undefined && this.#level !== level) {
       this.gOptimizer.reset();

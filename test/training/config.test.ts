@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../src/errors.js";
 import { stylegan2ConfigSchema } from "../../src/networks/stylegan2.js";
-import { type DatasetFacts, resolveConfig, trainingConfigSchema } from "../../src/training/config.js";
+import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
+import { trainingConfigSchema } from "../../src/training/configSchema.js";
 import { gridSize } from "../../src/training/grids.js";
 import { presetNamed } from "../../src/training/presets.js";
 
@@ -11,6 +12,7 @@ const facts = (resolution: number, classNames: string[] = []): DatasetFacts => (
   background: "white",
   conditional: classNames.length > 0,
   subset: null,
+  subsetSeed: 0,
   mirror: true,
   fingerprint: "f",
   classNames,
@@ -35,6 +37,7 @@ describe("stylegan2, as published", () => {
       beta2: 0.99,
       eps: 1e-8,
       maxGradientNorm: null,
+      lrRampupKimg: 0,
     });
     expect(config.ema.kimg).toBeCloseTo((batch * 10) / 32, 10);
     expect(config.ema.rampup).toBe(0.05);
@@ -62,6 +65,7 @@ describe("stylegan2, as published", () => {
       interval: 4,
       startSteps: 0,
       biasCorrection: false,
+      meanInGradient: false,
     });
     expect(config.penalty.interval).toBe(16);
     expect(config.styleMixing).toBe(0.9);

@@ -23,6 +23,7 @@ function facts(resolution: number, classNames: string[] = []): DatasetFacts {
     background: "white",
     conditional: classNames.length > 0,
     subset: null,
+    subsetSeed: 0,
     mirror: false,
     fingerprint: "test",
     classNames,

@@ -7,7 +7,8 @@ import { manualSeed, randn } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import type { Tensor } from "../../src/torch/tensor.js";
-import { resolveConfig, type TrainingConfig, type TrainingOverrides } from "../../src/training/config.js";
+import { resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
+import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { fadeReals } from "../../src/training/growth.js";
 import type { Reals } from "../../src/training/objective.js";
 import type { PenaltyName } from "../../src/training/presets.js";
@@ -33,6 +34,7 @@ function configOf(cfg: Family, overrides: TrainingOverrides = {}, resolution = 8
     background: "white",
     conditional: false,
     subset: null,
+    subsetSeed: 0,
     mirror: false,
     fingerprint: "test",
     classNames: [],

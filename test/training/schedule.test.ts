@@ -7,7 +7,10 @@ const schedule: GrowthSchedule = {
   stabilizeKimg: 2,
   fadeKimg: 4,
   batch: { base: 4, at: { 4: 16, 16: 8 } },
-  lr: { base: 0.001, at: { 8: 0.002, 32: 0.003 } },
+  batchGpu: null,
+  gLr: { base: 0.001, at: { 8: 0.002, 32: 0.003 } },
+  dLr: { base: 0.002, at: { 8: 0.004, 32: 0.006 } },
+  tickKimg: null,
 };
 
 function facts(resolution: number): DatasetFacts {
@@ -17,6 +20,7 @@ function facts(resolution: number): DatasetFacts {
     background: "white",
     conditional: false,
     subset: null,
+    subsetSeed: 0,
     mirror: false,
     fingerprint: "test",
     classNames: [],
@@ -52,7 +56,7 @@ describe("scheduleAt, from 4 to 32 px", () => {
     expect(point.growth.level).toBe(level);
     expect(point.growth.alpha).toBeCloseTo(alpha, 9);
     expect(point.batch).toBe(batch);
-    expect(point.lr).toBe(lr);
+    expect([point.gLr, point.dLr]).toEqual([lr, 2 * lr]);
   });
 
   it.each([8, 16])("a start of 32 px above the full %i px: full size at once", (resolution) => {
@@ -63,7 +67,13 @@ describe("scheduleAt, from 4 to 32 px", () => {
 
   it("a start in the middle leaves the first levels out", () => {
     const middle = { ...schedule, startResolution: 16 };
-    expect(scheduleAt(middle, 0, 32)).toEqual({ growth: { level: 4, alpha: 1 }, batch: 8, lr: 0.001 });
+    expect(scheduleAt(middle, 0, 32)).toEqual({
+      growth: { level: 4, alpha: 1 },
+      batch: 8,
+      batchGpu: null,
+      gLr: 0.001,
+      dLr: 0.002,
+    });
     expect(scheduleAt(middle, 2000, 32).growth).toEqual({ level: 5, alpha: 0 });
   });
 
@@ -110,21 +120,23 @@ describe("boundaries fall on the image they should, whatever the lengths in kimg
 
 describe("the published tables", () => {
   const resolutions = [4, 8, 16, 32, 64, 128, 256, 512, 1024];
-  const values = (growth: GrowthSchedule, name: "batch" | "lr") =>
+  const values = (growth: GrowthSchedule, name: "batch" | "gLr" | "dLr") =>
     resolutions.map((resolution) => growth[name].at[String(resolution)] ?? growth[name].base);
 
   it("progan, one GPU", () => {
     const growth = growthOf("progan", 1024);
     expect(growth).toMatchObject({ startResolution: 4, stabilizeKimg: 600, fadeKimg: 600 });
     expect(values(growth, "batch")).toEqual([128, 128, 128, 64, 32, 16, 8, 4, 4]);
-    expect(values(growth, "lr")).toEqual([...Array<number>(8).fill(0.001), 0.0015]);
+    for (const lr of ["gLr", "dLr"] as const)
+      expect(values(growth, lr)).toEqual([...Array<number>(8).fill(0.001), 0.0015]);
   });
 
   it("stylegan1, one GPU", () => {
     const growth = growthOf("stylegan1", 1024);
     expect(growth).toMatchObject({ startResolution: 8, stabilizeKimg: 600, fadeKimg: 600 });
     expect(values(growth, "batch")).toEqual([128, 128, 128, 64, 32, 16, 8, 4, 4]);
-    expect(values(growth, "lr")).toEqual([...Array<number>(5).fill(0.001), 0.0015, 0.002, 0.003, 0.003]);
+    for (const lr of ["gLr", "dLr"] as const)
+      expect(values(growth, lr)).toEqual([...Array<number>(5).fill(0.001), 0.0015, 0.002, 0.003, 0.003]);
   });
 
   it.each(["stylegan2", "stylegan2-small", "stylegan2-minimal"])("%s does not grow", (cfg) => {
@@ -146,14 +158,15 @@ describe("what the user can change of it", () => {
     const growth = growthOf(cfg, 256, { batch: 6 });
     expect(config.batch).toBe(6);
     for (let nimg = 0; nimg < 8e6; nimg += 2e5) expect(scheduleAt(growth, nimg, 256).batch).toBe(6);
-    expect(growth.lr).toEqual(growthOf(cfg, 256).lr);
+    expect([growth.gLr, growth.dLr]).toEqual([growthOf(cfg, 256).gLr, growthOf(cfg, 256).dLr]);
     // Groups of the minibatch standard deviation fill every batch.
     expect(config.network.config).toMatchObject({ mbstdGroupSize: 3 });
   });
 
   it.each(["progan", "stylegan1"])("%s: --lr holds at every size", (cfg) => {
     const growth = growthOf(cfg, 1024, { lr: 0.01 });
-    for (let nimg = 0; nimg < 1e7; nimg += 2e5) expect(scheduleAt(growth, nimg, 1024).lr).toBe(0.01);
+    for (let nimg = 0; nimg < 1e7; nimg += 2e5)
+      expect(scheduleAt(growth, nimg, 1024)).toMatchObject({ gLr: 0.01, dLr: 0.01 });
     expect(growth.batch).toEqual(growthOf(cfg, 1024).batch);
   });
 

@@ -7,7 +7,7 @@ import { type Dataset, openDataset } from "../../src/data/dataset.js";
 import type { CommandRequest, EventRow, StatsRow } from "../../src/protocol.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { readSettingChanges } from "../../src/training/checkpoint.js";
-import type { TrainingConfig } from "../../src/training/config.js";
+import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { train } from "../../src/training/loop.js";
 import { RunDirectory } from "../../src/training/runDirectory.js";
 import { withChanges } from "../../src/training/settings.js";

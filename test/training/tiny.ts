@@ -1,7 +1,8 @@
 // The smallest run that has every phase.
 
 import { randn } from "../../src/torch/random.js";
-import { resolveConfig, type TrainingConfig, type TrainingOverrides } from "../../src/training/config.js";
+import { resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
+import type { TrainingConfig } from "../../src/training/configSchema.js";
 import type { Reals } from "../../src/training/objective.js";
 
 export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string[] = []): TrainingConfig {
@@ -11,6 +12,7 @@ export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string
     background: "white",
     conditional: classNames.length > 0,
     subset: null,
+    subsetSeed: 0,
     mirror: false,
     fingerprint: "test",
     classNames,

@@ -6,7 +6,7 @@ import { grad } from "../../src/torch/autograd.js";
 import { manualSeed } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
-import type { TrainingConfig } from "../../src/training/config.js";
+import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { DivergenceError } from "../../src/training/statistics.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { reals, tinyConfig } from "./tiny.js";

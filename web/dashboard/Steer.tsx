@@ -199,11 +199,11 @@ function presentSettings({ options }: RunDetail, events: readonly EventRow[]): S
   const { penalty, optimizer, growth, snapshotTicks } = (options ?? {}) as {
     penalty?: { r1Gamma?: number };
     optimizer?: { gLr?: number };
-    growth?: { lr?: { base?: number } } | null;
+    growth?: { gLr?: { base?: number } } | null;
     snapshotTicks?: number;
   };
   const r1Gamma = penalty?.r1Gamma;
-  const lr = growth?.lr?.base ?? optimizer?.gLr;
+  const lr = growth?.gLr?.base ?? optimizer?.gLr;
   const settings: Settings = {
     ...(r1Gamma ? { gamma: r1Gamma } : {}),
     ...(lr ? { lr } : {}),
