@@ -236,6 +236,8 @@ export const modelFormat = "stylegan.ts onnx 1";
 /** What a program that runs the models has to know; also in the models' own metadata, under `stylegan`. */
 export interface OnnxDescription {
   architecture: string;
+  /** What people call the architecture. */
+  title: string;
   zDim: number;
   wDim: number;
   /** Number of classes; 0: the mapping model has no input `c`. */

@@ -23,9 +23,24 @@ export interface NetworkShape {
   discriminatorMappingLayers: number;
 }
 
+/** What networks of an architecture have. Whoever offers or checks something asks for these, not for a name. */
+export interface Capabilities {
+  /** A mapping network makes w of z, and w styles the layers: truncation, style mixing, path length regularization. */
+  mapping: boolean;
+  /** Layers of the generator that noise is added to. */
+  noise: boolean;
+  /** Both networks can be told the class of a picture. */
+  classes: boolean;
+  /** Both networks begin small and grow. */
+  growth: boolean;
+}
+
 interface Definition<Name extends string, Schema extends z.ZodType> {
   /** As it stands in files. */
   name: Name;
+  /** As people write it. */
+  title: string;
+  capabilities: Capabilities;
   /** Everything that rebuilds the two networks. */
   configSchema: Schema;
   configOf(shape: NetworkShape): z.infer<Schema>;

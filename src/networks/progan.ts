@@ -158,6 +158,8 @@ export class ProGanDiscriminator extends GrowingDiscriminator {
 
 export const progan = defineArchitecture({
   name: "progan",
+  title: "ProGAN",
+  capabilities: { mapping: false, noise: false, classes: false, growth: true },
   configSchema: proganConfigSchema,
   configOf: progressiveConfigOf,
   createGenerator: (config) => new ProGanGenerator(config),

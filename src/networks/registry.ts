@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { scope } from "../torch/scope.js";
-import type { NetworkShape } from "./architecture.js";
+import type { Capabilities, NetworkShape } from "./architecture.js";
 import type { Discriminator, Generator } from "./network.js";
 import { progan } from "./progan.js";
 import { stylegan1 } from "./stylegan1.js";
@@ -28,6 +28,8 @@ export type Architecture = NetworkDescription["architecture"];
 
 /** An entry whose configuration is known to be its own. */
 interface Entry {
+  title: string;
+  capabilities: Capabilities;
   configOf(shape: NetworkShape): unknown;
   createGenerator(config: unknown): Generator;
   createDiscriminator(config: unknown): Discriminator;
@@ -35,6 +37,15 @@ interface Entry {
 
 function entryOf(architecture: Architecture): Entry {
   return architectures.find(({ name }) => name === architecture) as unknown as Entry;
+}
+
+/** What people call an architecture. */
+export function titleOf(architecture: Architecture): string {
+  return entryOf(architecture).title;
+}
+
+export function capabilitiesOf(architecture: Architecture): Capabilities {
+  return entryOf(architecture).capabilities;
 }
 
 /** The networks of an architecture that a run asks for. */

@@ -294,6 +294,8 @@ export class StyleGan1Discriminator extends GrowingDiscriminator {
 
 export const stylegan1 = defineArchitecture({
   name: "stylegan1",
+  title: "StyleGAN",
+  capabilities: { mapping: true, noise: true, classes: false, growth: true },
   configSchema: stylegan1ConfigSchema,
   configOf: (shape) => {
     const { wDim, mappingLayers, mappingLrMultiplier, wAvgBeta } = shape;

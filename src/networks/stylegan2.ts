@@ -462,6 +462,8 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
 
 export const stylegan2 = defineArchitecture({
   name: "stylegan2",
+  title: "StyleGAN2",
+  capabilities: { mapping: true, noise: true, classes: true, growth: false },
   configSchema: stylegan2ConfigSchema,
   configOf: ({ classes, ...shape }) => ({ ...shape, cDim: classes }),
   createGenerator: (config) => new StyleGan2Generator(config),

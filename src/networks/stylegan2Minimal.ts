@@ -436,6 +436,8 @@ export class MinimalDiscriminator extends Module implements Discriminator {
 
 export const stylegan2Minimal = defineArchitecture({
   name: "stylegan2-minimal",
+  title: "Minimal StyleGAN2",
+  capabilities: { mapping: true, noise: true, classes: false, growth: false },
   configSchema: stylegan2MinimalConfigSchema,
   configOf: (shape) => {
     const { resolution, zDim, channelBase, channelMax, mbstdGroupSize } = shape;

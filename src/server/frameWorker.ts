@@ -9,6 +9,7 @@ import { writeOnnx } from "../interop/onnx/files.js";
 import { loadGenerator } from "../interop/openSnapshot.js";
 import type { Generator } from "../networks/network.js";
 import { layersInUse } from "../networks/progressive.js";
+import { capabilitiesOf } from "../networks/registry.js";
 import type { SnapshotInfo } from "../networks/snapshot.js";
 import { packageVersion } from "../packageRoot.js";
 import type { FilmRequest, GeneratorFacts, PictureView } from "../protocol.js";
@@ -63,15 +64,15 @@ function open(file: string): Loaded {
 
 function factsOf({ G, info, directions }: Loaded): GeneratorFacts {
   const { architecture } = info.description;
-  const hasStyles = architecture !== "progan";
+  const { mapping, noise } = capabilitiesOf(architecture);
   return {
     architecture,
     resolution: G.resolution,
-    layers: hasStyles ? layersInUse(G) : 1,
+    layers: layersInUse(G),
     classNames: info.classNames,
     cDim: G.cDim,
-    hasTruncation: hasStyles,
-    hasNoise: hasStyles,
+    hasTruncation: mapping,
+    hasNoise: noise,
     directions: directions.length,
   };
 }

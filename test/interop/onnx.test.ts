@@ -252,7 +252,14 @@ describe("a model", () => {
       ...{ description, classNames: ["a", "b", "c"], precision: "float32", version: "1.2.3" },
     });
     expect(about).toEqual({
-      ...{ architecture: "stylegan2", zDim: 12, wDim: 20, cDim: 3, classNames: ["a", "b", "c"] },
+      ...{
+        architecture: "stylegan2",
+        title: "StyleGAN2",
+        zDim: 12,
+        wDim: 20,
+        cDim: 3,
+        classNames: ["a", "b", "c"],
+      },
       ...{ numWs: 6, numWsInUse: 6, resolution: 16, truncation: true, noise: true, precision: "float32" },
     });
     for (const model of [mapping, synthesis].map(decodeModel)) {

@@ -80,7 +80,8 @@ async function readModelFile(modelUrl: string): Promise<ModelFile> {
   const model = (await response.json().catch(() => ({}))) as Partial<ModelFile>;
   if (model.format !== knownFormat)
     throw new Error(`${modelUrl} does not describe a model that this page knows.`);
-  return model as ModelFile;
+  // A model.json from before it had a title.
+  return { title: model.architecture, ...model } as ModelFile;
 }
 
 function Loading({ loaded, total }: { loaded: number; total: number }) {
@@ -118,8 +119,8 @@ function Loaded({ model, pictures, initial, onView }: LoadedProps) {
           pending={pending}
         />
         <p class="muted facts">
-          {names[model.architecture] ?? model.architecture}, {model.resolution} × {model.resolution} pixels,
-          computed in this browser with {pictures.backend === "webgpu" ? "WebGPU" : "WebAssembly"}
+          {model.title}, {model.resolution} × {model.resolution} pixels, computed in this browser with{" "}
+          {pictures.backend === "webgpu" ? "WebGPU" : "WebAssembly"}
           {picture ? ` in ${Math.round(picture.milliseconds)} ms` : ""}
         </p>
         {error && (
@@ -133,13 +134,6 @@ function Loaded({ model, pictures, initial, onView }: LoadedProps) {
     </div>
   );
 }
-
-const names: Readonly<Record<string, string>> = {
-  stylegan2: "StyleGAN2",
-  "stylegan2-minimal": "Minimal StyleGAN2",
-  stylegan1: "StyleGAN",
-  progan: "ProGAN",
-};
 
 /** What a screen reader says of the picture. */
 function describe(

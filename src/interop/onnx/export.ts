@@ -3,7 +3,7 @@
 import { UserError } from "../../errors.js";
 import type { Generator } from "../../networks/network.js";
 import { type Growth, isProgressive, layersInUse } from "../../networks/progressive.js";
-import type { NetworkDescription } from "../../networks/registry.js";
+import { capabilitiesOf, type NetworkDescription, titleOf } from "../../networks/registry.js";
 import type { OnnxDescription } from "../../protocol.js";
 import { scope } from "../../torch/scope.js";
 import { Graph, type Precision } from "./graph.js";
@@ -34,8 +34,11 @@ export interface OnnxModels {
 export function exportOnnx(G: Generator, options: OnnxOptions): OnnxModels {
   const { description, classNames, precision, version } = options;
   const growth: Growth = isProgressive(G) ? G.growth : { level: Math.log2(G.resolution), alpha: 1 };
+  const { architecture } = description;
+  const { mapping: truncation, noise } = capabilitiesOf(architecture);
   const about: OnnxDescription = {
-    architecture: description.architecture,
+    architecture,
+    title: titleOf(architecture),
     zDim: G.zDim,
     wDim: G.wDim,
     cDim: G.cDim,
@@ -43,9 +46,7 @@ export function exportOnnx(G: Generator, options: OnnxOptions): OnnxModels {
     numWs: G.numWs,
     numWsInUse: layersInUse(G),
     resolution: 2 ** growth.level,
-    truncation: description.architecture !== "progan",
-    noise: description.architecture !== "progan",
-    precision,
+    ...{ truncation, noise, precision },
   };
   const state = G.stateDict();
   const model = (name: "mapping" | "synthesis", doc: string) =>
