@@ -5,6 +5,7 @@ export default defineConfig({
     // Native addons crash in worker threads.
     pool: "forks",
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     projects: [
       { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
       {

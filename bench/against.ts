@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { packageRoot } from "../src/packageRoot.js";
+import { packageRoot } from "../src/system/packageRoot.js";
 import { jsonOf } from "./child.js";
 import type { BenchConfiguration } from "./configurations.js";
 import { median } from "./statistics.js";

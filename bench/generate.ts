@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { integerFrom, oneOf } from "../src/cli/values.js";
 import { createGenerator } from "../src/networks/registry.js";
-import { packageRoot } from "../src/packageRoot.js";
 import {
   type GenerateOptions,
   generateFiles,
@@ -15,6 +14,7 @@ import {
 } from "../src/synthesis/generate.js";
 import { latentsOfSeeds } from "../src/synthesis/latents.js";
 import { mapLatents, synthesizeImages } from "../src/synthesis/render.js";
+import { packageRoot } from "../src/system/packageRoot.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";

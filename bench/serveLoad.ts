@@ -7,8 +7,8 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { packageRoot } from "../src/packageRoot.js";
 import type { FromChild } from "../src/server/child.js";
+import { packageRoot } from "../src/system/packageRoot.js";
 import { median } from "./statistics.js";
 
 const built = (file: string) => join(packageRoot(), "dist", "src", file);

@@ -5,8 +5,8 @@ import { SetupError, say } from "./setup/console.mjs";
 import { run } from "./setup/run.mjs";
 import { filesUnder, hashOfFiles, updateStamp } from "./setup/stamp.mjs";
 
-/** What web/ may import from src/, as biome.json has it. */
-const shared = ["src/protocol.ts", "src/synthesis/randomState.ts"];
+/** Where web/ imports from src/. */
+const shared = ["src/protocol", "src/numpy"];
 
 /** @param {string} root */
 const pages = (root) =>
@@ -21,8 +21,8 @@ const pages = (root) =>
  */
 export function webKey(root) {
   const files = [
-    ...["tsconfig.json", "package-lock.json", ...shared].map((name) => path.join(root, name)),
-    ...filesUnder(path.join(root, "web")),
+    ...["tsconfig.json", "package-lock.json"].map((name) => path.join(root, name)),
+    ...["web", ...shared].flatMap((name) => filesUnder(path.join(root, name))),
   ];
   return hashOfFiles(
     root,

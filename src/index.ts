@@ -5,9 +5,7 @@
 export { type Dataset, type DatasetOptions, openDataset } from "./data/dataset.js";
 // ---- pictures ----
 export { readPicture } from "./data/readPicture.js";
-// ---- networks ----
-export { UserError } from "./errors.js";
-export { type LoadedNetwork, loadNetwork } from "./loadNetwork.js";
+export { type LoadedNetwork, loadNetwork } from "./interop/loadNetwork.js";
 export {
   type AdversarialLoss,
   type AdversarialLossName,
@@ -52,6 +50,8 @@ export {
 } from "./synthesis/render.js";
 export { type MixedPicture, type StyleMixOptions, styleMix } from "./synthesis/styleMix.js";
 export { SwdMeter } from "./synthesis/swdMeter.js";
+// ---- networks ----
+export { UserError } from "./system/errors.js";
 // ---- tensors ----
 export { Adam, type AdamOptions } from "./torch/adam.js";
 export { backward, grad, noGrad } from "./torch/autograd.js";

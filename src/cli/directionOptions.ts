@@ -1,10 +1,10 @@
 // `--directions` and `--direction`: moving latents along named directions.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { UserError } from "../errors.js";
 import type { Generator } from "../networks/network.js";
 import { readDirections } from "../synthesis/directionFile.js";
 import type { Direction } from "../synthesis/directions.js";
+import { UserError } from "../system/errors.js";
 import { numberIn } from "./values.js";
 
 /** One `--direction`, its name not yet looked up. */

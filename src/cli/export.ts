@@ -6,7 +6,7 @@ import { exportOnnx } from "../interop/onnx/export.js";
 import { writeOnnx } from "../interop/onnx/files.js";
 import { type Precision, precisions } from "../interop/onnx/graph.js";
 import { writePage } from "../interop/onnx/page.js";
-import { packageVersion } from "../packageRoot.js";
+import { packageVersion } from "../system/packageRoot.js";
 import { networkOption, openGenerator } from "./networkOptions.js";
 import { makeOutputFolder } from "./outputFolder.js";
 import { oneOf } from "./values.js";

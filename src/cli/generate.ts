@@ -1,7 +1,6 @@
 // stylegan generate
 
 import { type Command, Option } from "commander";
-import { UserError } from "../errors.js";
 import type { Generator } from "../networks/network.js";
 import type { SnapshotInfo } from "../networks/snapshot.js";
 import {
@@ -14,6 +13,7 @@ import {
 } from "../synthesis/generate.js";
 import { readLatents } from "../synthesis/latentFile.js";
 import { checkGrid } from "../synthesis/picture.js";
+import { UserError } from "../system/errors.js";
 import { addDirectionOptions, chosenDirections, type DirectionOptions } from "./directionOptions.js";
 import { longWork } from "./longWork.js";
 import {

@@ -2,7 +2,6 @@
 
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { UserError } from "../errors.js";
 import { openSnapshot } from "../interop/openSnapshot.js";
 import { createDiscriminator, createGenerator, type NetworkDescription } from "../networks/registry.js";
 import {
@@ -13,6 +12,7 @@ import {
   stateOf,
   writeSnapshot,
 } from "../networks/snapshot.js";
+import { UserError } from "../system/errors.js";
 import type { Module } from "../torch/module.js";
 import { printNotes } from "./networkOptions.js";
 

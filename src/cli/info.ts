@@ -1,12 +1,12 @@
 // stylegan info
 
 import type { Command } from "commander";
+import { latestSnapshot } from "../interop/loadNetwork.js";
 import { openSnapshot } from "../interop/openSnapshot.js";
 import { createDiscriminator, createGenerator, type NetworkDescription } from "../networks/registry.js";
 import { checkShapes, type NetworkPrefix, networkPrefixes, type SnapshotInfo } from "../networks/snapshot.js";
 import type { Module } from "../torch/module.js";
 import type { Shape, Tensor } from "../torch/tensor.js";
-import { latestSnapshot } from "../training/runDirectory.js";
 
 const help = `
 Examples:

@@ -3,7 +3,6 @@
 import { dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import { UserError } from "../errors.js";
 import type { Generator } from "../networks/network.js";
 import { filmFormatOf, filmFormats, openFilm } from "../synthesis/film.js";
 import {
@@ -18,6 +17,7 @@ import {
 } from "../synthesis/interpolate.js";
 import { readLatents } from "../synthesis/latentFile.js";
 import { checkGrid } from "../synthesis/picture.js";
+import { UserError } from "../system/errors.js";
 import { addDirectionOptions, chosenDirections, type DirectionOptions } from "./directionOptions.js";
 import { longWork } from "./longWork.js";
 import {

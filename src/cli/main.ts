@@ -2,8 +2,8 @@
 // The program's entry: commands, and how errors end it.
 
 import { Command, CommanderError } from "commander";
-import { UserError } from "../errors.js";
-import { packageVersion } from "../packageRoot.js";
+import { UserError } from "../system/errors.js";
+import { packageVersion } from "../system/packageRoot.js";
 import { warnAboutSlowBlas } from "../torch/runtime.js";
 import { addDirections } from "./directions.js";
 import { addExport } from "./export.js";

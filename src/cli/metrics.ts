@@ -2,13 +2,13 @@
 
 import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
-import { UserError } from "../errors.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
 import { defaultMetricImages, type MetricName, metricImagesOf, metricNames } from "../metrics/names.js";
 import type { SwdResult } from "../metrics/swd.js";
 import type { Generator } from "../networks/network.js";
 import type { SnapshotInfo } from "../networks/snapshot.js";
 import { SwdMeter } from "../synthesis/swdMeter.js";
+import { UserError } from "../system/errors.js";
 import { addDeviceOptions, type NetworkOptions, networkOption, openGenerator } from "./networkOptions.js";
 import { integerFrom, maxSeed, oneOf } from "./values.js";
 

@@ -1,10 +1,10 @@
 // The options that commands with a `--network` share, each defined once, and how they open it.
 
 import { type Command, Option } from "commander";
-import { UserError } from "../errors.js";
-import { type LoadedNetwork, loadNetwork } from "../loadNetwork.js";
+import { type LoadedNetwork, loadNetwork } from "../interop/loadNetwork.js";
 import type { Generator, NoiseMode, TruncationOptions } from "../networks/network.js";
 import type { SnapshotInfo } from "../networks/snapshot.js";
+import { UserError } from "../system/errors.js";
 import { checkDevice, setThreads } from "../torch/runtime.js";
 import { integerFrom, numberIn, oneOf } from "./values.js";
 

@@ -1,8 +1,8 @@
 // The folder that a command writes to.
 
 import { mkdirSync } from "node:fs";
-import { writeError } from "../atomicFile.js";
-import { UserError } from "../errors.js";
+import { writeError } from "../system/atomicFile.js";
+import { UserError } from "../system/errors.js";
 
 /**
  * Makes the folder and those around it.

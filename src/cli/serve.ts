@@ -5,11 +5,11 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
-import { UserError } from "../errors.js";
-import type { SessionTraining } from "../protocol.js";
+import type { SessionTraining } from "../protocol/api.js";
 import type { FromChild, ToChild } from "../server/child.js";
 import { defaultPort, serve } from "../server/server.js";
-import { isDirectory } from "../training/runDirectory.js";
+import { UserError } from "../system/errors.js";
+import { isDirectory } from "../system/files.js";
 import { integerFrom } from "./values.js";
 
 const example = `

@@ -4,12 +4,14 @@ import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type Dataset, openDataset } from "../data/dataset.js";
-import { UserError } from "../errors.js";
 import { type OpenSnapshot, openSnapshot } from "../interop/openSnapshot.js";
 import { adversarialLosses } from "../losses/adversarial.js";
 import { metricNames } from "../metrics/names.js";
 import { createDiscriminator } from "../networks/registry.js";
 import { networkPrefixes } from "../networks/snapshot.js";
+import { runFiles } from "../protocol/runFiles.js";
+import { UserError } from "../system/errors.js";
+import { isDirectory } from "../system/files.js";
 import { checkPrecision, precisions } from "../torch/precision.js";
 import { threads, torchVersion } from "../torch/runtime.js";
 import { readSettingChanges } from "../training/checkpoint.js";
@@ -18,7 +20,7 @@ import type { TrainingConfig } from "../training/configSchema.js";
 import { estimateRun } from "../training/dryRun.js";
 import { train } from "../training/loop.js";
 import { defaultPreset, penaltyNames, presetNamed, presets } from "../training/presets.js";
-import { isDirectory, RunDirectory } from "../training/runDirectory.js";
+import { RunDirectory } from "../training/runDirectory.js";
 import { largestBatch } from "../training/schedule.js";
 import { withChanges } from "../training/settings.js";
 import { DivergenceError } from "../training/statistics.js";
@@ -361,14 +363,14 @@ async function runTraining(
     reporter.message("Stopping after this step, with a snapshot. Once more ends at once."),
   );
   try {
-    const { complete, curNimg } = await train({
+    const { complete, fakesFile } = await train({
       ...options,
       reporter,
       shouldStop: () => stop.signal !== undefined,
     });
     const folder = run.path;
     if (complete) {
-      reporter.message(`\nDone. Look at ${run.fakesFile(curNimg)}, beside reals.png. What next:`);
+      reporter.message(`\nDone. Look at ${fakesFile}, beside reals.png. What next:`);
       reporter.message(
         `  more pictures:  npm run stylegan -- generate --network ${folder} --seeds 0-15 --outdir out`,
       );
@@ -470,7 +472,7 @@ function checkBatch(dataset: Dataset, batch: number): void {
 function checkSnapshotPath(path: string): void {
   const isAddress = path.includes("://"); // opening it says more
   if (!isAddress && !existsSync(path)) throw new UserError(`--resume ${path}: no such file or folder`);
-  if (path.endsWith("training-state.safetensors"))
+  if (basename(path) === runFiles.state)
     throw new UserError(
       "--resume takes a run's folder (exact) or a network-snapshot file, not the state file itself",
     );

@@ -14,7 +14,7 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import {
   type ImageSource,
   PARALLEL_IMAGES,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { type ImageSource, reasonOf, type SourceFile } from "./imageSource.js";
 
 /** More classes than any known set has; a larger label is a mistake and would ask for a giant embedding. */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { UserError } from "../errors.js";
-import { permutation } from "../random.js";
+import { UserError } from "../system/errors.js";
+import { permutation } from "../system/random.js";
 import { defaultCacheDirectory, openPreparedImages, type PreparedImages } from "./cache.js";
 import { type Classes, readClasses } from "./classes.js";
 import { openEmoji } from "./emoji.js";

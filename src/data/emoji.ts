@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { comparePaths, type ImageSource } from "./imageSource.js";
 
 const require = createRequire(import.meta.url);

@@ -1,6 +1,6 @@
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import {
   comparePaths,
   firstFolder,

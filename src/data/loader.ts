@@ -1,5 +1,5 @@
-import { UserError } from "../errors.js";
-import { permutation } from "../random.js";
+import { UserError } from "../system/errors.js";
+import { permutation } from "../system/random.js";
 import type { Dataset } from "./dataset.js";
 
 /** All that an exact resume needs: which epoch, and how many of its images have been given out. */

@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 
 export interface PrepareOptions {
   /** Side of the square result in pixels. */

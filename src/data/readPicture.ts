@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { MAX_FILE_BYTES, reasonOf, tooLarge } from "./imageSource.js";
 import { prepareImage } from "./prepareImage.js";
 

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { buffer } from "node:stream/consumers";
 import yauzl from "yauzl";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import {
   comparePaths,
   firstFolder,

@@ -1,7 +1,7 @@
 // Random access to the bytes of a file, so that a large one is never in memory as a whole.
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 
 /** Bytes that are somewhere: in a file or in memory. */
 export interface ByteSource {

@@ -1,7 +1,6 @@
 // The one way to a network in a file, whichever program wrote it.
 
 import { basename } from "node:path";
-import { UserError } from "../errors.js";
 import type { Generator } from "../networks/network.js";
 import { setGrowth } from "../networks/progressive.js";
 import { createGenerator } from "../networks/registry.js";
@@ -16,6 +15,7 @@ import {
   snapshotShapes,
   stateOf,
 } from "../networks/snapshot.js";
+import { UserError } from "../system/errors.js";
 import { readSafetensors, readSafetensorsHeader } from "../torch/safetensors.js";
 import type { Tensor } from "../torch/tensor.js";
 import { type ByteSource, FileSource } from "./byteSource.js";

@@ -3,7 +3,7 @@
 // In the formulas r and f are the logits of a real and of a fake picture, and σ is the logistic function;
 // -log σ(x) = softplus(-x) and -log(1 - σ(x)) = softplus(x). Everything is minimized.
 
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { softplus } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";

@@ -1,8 +1,8 @@
 // Descriptors of pictures: small neighbourhoods at random positions of every level of a Laplacian pyramid.
 // Karras et al., "Progressive Growing of GANs" (2018), section 5.
 
-import { UserError } from "../errors.js";
-import { createRandom, type Random } from "../random.js";
+import { UserError } from "../system/errors.js";
+import { createRandom, type Random } from "../system/random.js";
 import { noGrad } from "../torch/autograd.js";
 import { empty } from "../torch/ops.js";
 import { type Device, type Tensor, tensor } from "../torch/tensor.js";

@@ -2,7 +2,7 @@
 // Karras et al., "Progressive Growing of GANs" (2018), section 5; Rabin et al., "Wasserstein Barycenter and Its
 // Application to Texture Mixing" (2011).
 
-import { createRandom, gaussian, type Random } from "../random.js";
+import { createRandom, gaussian, type Random } from "../system/random.js";
 import { noGrad } from "../torch/autograd.js";
 import { linear } from "../torch/ops.js";
 import { type Device, type Tensor, tensor } from "../torch/tensor.js";

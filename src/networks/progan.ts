@@ -4,9 +4,9 @@
 // Legend of shapes: N batch, C channels, H and W pixels.
 
 import { z } from "zod";
-import { UserError } from "../errors.js";
 import { HeConv2d, lrelu } from "../layers/he.js";
 import { pixelNorm } from "../layers/normalization.js";
+import { UserError } from "../system/errors.js";
 import { Module } from "../torch/module.js";
 import { linear, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";

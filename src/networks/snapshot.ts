@@ -1,7 +1,7 @@
 // Network snapshots: G_ema, G and D in one safetensors file that says how to rebuild them.
 
 import { z } from "zod";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import type { Module } from "../torch/module.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
 import type { Shape, Tensor } from "../torch/tensor.js";

@@ -3,8 +3,8 @@
 // The header is read by a grammar of just that dictionary; nothing of it is evaluated.
 
 import { readFileSync, statSync } from "node:fs";
-import { writeFileAtomically } from "../atomicFile.js";
-import { UserError } from "../errors.js";
+import { writeFileAtomically } from "../system/atomicFile.js";
+import { UserError } from "../system/errors.js";
 
 /** Elements of an array, in row-major order. */
 export type NumpyData = Uint8Array | Int32Array | BigInt64Array | Float32Array | Float64Array;

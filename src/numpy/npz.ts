@@ -3,8 +3,8 @@
 import { buffer } from "node:stream/consumers";
 import { type Zippable, zipSync } from "fflate";
 import yauzl from "yauzl";
-import { writeFileAtomically } from "../atomicFile.js";
-import { UserError } from "../errors.js";
+import { writeFileAtomically } from "../system/atomicFile.js";
+import { UserError } from "../system/errors.js";
 import { checkFile, decodeNpy, encodeNpy, maxNumpyBytes, type NumpyArray } from "./npy.js";
 
 const maxArrays = 10_000;

@@ -6,20 +6,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { z } from "zod";
-import {
-  type Command,
-  commandRequestSchema,
-  filmRequestSchema,
-  pictureViewSchema,
-  runFiles,
-} from "../protocol.js";
+import { type Command, commandRequestSchema } from "../protocol/control.js";
+import { filmRequestSchema, pictureViewSchema } from "../protocol/explore.js";
+import { runFiles } from "../protocol/runFiles.js";
 import type { EventHub } from "./events.js";
 import { openFile } from "./files.js";
 import type { FrameJob } from "./frameMessages.js";
 import type { Frames } from "./frames.js";
 import { history, parseCursor } from "./history.js";
 import { decoded, drained, HttpError, readJson, sendJson } from "./http.js";
-import { publicPattern, type Run, type Runs } from "./runs.js";
+import { isPublic, type Run, type Runs } from "./runs.js";
 import { checkToken } from "./security.js";
 import { snapshotFile } from "./snapshotFile.js";
 import { logTail } from "./watch.js";
@@ -172,7 +168,7 @@ function sendBytes(response: ServerResponse, bytes: unknown, type: string): void
 }
 
 async function sendFile({ request, response }: Call, run: Run, name: string): Promise<void> {
-  const handle = publicPattern.test(name) ? await openFile(join(run.path, name)) : null;
+  const handle = isPublic(name) ? await openFile(join(run.path, name)) : null;
   if (!handle) throw new HttpError(404, "there is no such file");
   try {
     const { size, mtimeMs } = await handle.stat();

@@ -1,8 +1,8 @@
 // The page's server as a process of its own beside a training, so that no step waits for a browser. It is talked to
 // over the channel of `fork`, and ends soon after that closes.
 
-import { UserError } from "../errors.js";
-import type { SessionTraining } from "../protocol.js";
+import type { SessionTraining } from "../protocol/api.js";
+import { UserError } from "../system/errors.js";
 import { type RunningServer, serve } from "./server.js";
 
 export type ToChild =

@@ -2,7 +2,9 @@
 // where a page is in the files is the id of its last event, and it goes on from there after a lost connection.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ServerEvents, Session } from "../protocol.js";
+import { join } from "node:path";
+import type { ServerEvents, Session } from "../protocol/api.js";
+import { runFiles } from "../protocol/runFiles.js";
 import { fileState } from "./files.js";
 import { formatCursor, parseCursor } from "./history.js";
 import { HttpError } from "./http.js";
@@ -79,7 +81,11 @@ export class EventHub {
   async #position(name: string, place: string): Promise<Position> {
     const run = await this.#runs.find(name);
     const match = /^(\d+\.\d+)\.(\d+)$/.exec(place);
-    const log = match ? Number(match[2]) : run ? ((await fileState(`${run.path}/log.txt`))?.size ?? 0) : 0;
+    const log = match
+      ? Number(match[2])
+      : run
+        ? ((await fileState(join(run.path, runFiles.log)))?.size ?? 0)
+        : 0;
     return { run: name, stats: parseCursor(match?.[1] ?? null) ?? { inode: 0, offset: 0 }, log };
   }
 

@@ -1,6 +1,6 @@
 // What the server and the process that computes pictures say to each other.
 
-import type { FilmRequest, PictureView } from "../protocol.js";
+import type { FilmRequest, PictureView } from "../protocol/explore.js";
 
 /** A piece of work on the generator in `file`. */
 export type FrameJob =

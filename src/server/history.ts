@@ -1,15 +1,8 @@
 // The statistics of a run from its beginning, in columns: short to send, quick to read, whatever their number.
 
 import { join } from "node:path";
-import {
-  type EventRow,
-  eventRowSchema,
-  type HistogramPoint,
-  type HistoryBlock,
-  type HistoryEnd,
-  histogramSchema,
-  runFiles,
-} from "../protocol.js";
+import type { HistogramPoint, HistoryBlock, HistoryEnd } from "../protocol/api.js";
+import { type EventRow, eventRowSchema, histogramSchema, runFiles } from "../protocol/runFiles.js";
 import { fileState, parseObject } from "./files.js";
 import { eachPart } from "./lines.js";
 import type { Run } from "./runs.js";

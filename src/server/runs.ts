@@ -3,16 +3,16 @@
 import { readdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { isProcessAlive } from "../processes.js";
+import type { MetricPoint, RunDetail, RunFile, RunStatus, RunSummary } from "../protocol/api.js";
 import {
-  type MetricPoint,
-  type RunDetail,
-  type RunFile,
-  type RunStatus,
-  type RunSummary,
+  fakesPattern,
+  kimgOfName,
+  metricFilePattern,
   runFiles,
   runningSchema,
-} from "../protocol.js";
+  snapshotPattern,
+} from "../protocol/runFiles.js";
+import { isProcessAlive } from "../system/processes.js";
 import { type FileState, fileState, folderInside, parseObject, readJsonObject, readPart } from "./files.js";
 
 // A folder with more runs than this shows the latest.
@@ -125,11 +125,15 @@ export class Runs {
   }
 }
 
-const fakesPattern = /^fakes(?:_init|(\d{1,12}))\.png$/;
-export const snapshotPattern = /^network-snapshot-(\d{1,12})\.safetensors$/;
-/** What of a run's folder is given out as it is. */
-export const publicPattern =
-  /^(?:reals|fakes_init|fakes\d{1,12})\.png$|^network-snapshot-\d{1,12}\.safetensors$/;
+/** Whether a file of a run's folder is given out as it is. */
+export function isPublic(name: string): boolean {
+  return (
+    name === runFiles.reals ||
+    name === runFiles.fakesInit ||
+    fakesPattern.test(name) ||
+    snapshotPattern.test(name)
+  );
+}
 
 async function isRun(path: string): Promise<boolean> {
   return (
@@ -160,39 +164,34 @@ async function lastTick(path: string, { size }: FileState): Promise<Record<strin
   return null;
 }
 
+/** The picture of the start, then those of fakes in their order. */
 async function picturesOf(path: string): Promise<RunFile[]> {
-  return filesOf(path, fakesPattern);
+  const initial = await runFile(path, runFiles.fakesInit, 0);
+  return [...(initial ? [initial] : []), ...(await filesOf(path, fakesPattern))];
 }
 
-/** The files whose names fit, by the number in them. */
+/** The files whose names fit, in the order of the kimg in them. */
 async function filesOf(path: string, pattern: RegExp): Promise<RunFile[]> {
   const names = await readdir(path).catch(() => []);
   const files = await Promise.all(
-    names.map(async (name) => {
-      const match = pattern.exec(name);
-      const state = match && (await fileState(join(path, name)));
-      if (!state) return null;
-      const version = `${Math.round(state.mtimeMs)}-${state.size}`;
-      return {
-        name,
-        kimg: Number(match[1] ?? 0),
-        version,
-        bytes: state.size,
-        initial: match[1] === undefined,
-      };
+    names.map((name) => {
+      const kimg = kimgOfName(name, pattern);
+      return kimg === null ? null : runFile(path, name, kimg);
     }),
   );
-  return files
-    .filter((file) => file !== null)
-    .sort((a, b) => Number(b.initial) - Number(a.initial) || a.kimg - b.kimg)
-    .map(({ initial, ...file }) => file);
+  return files.filter((file) => file !== null).sort((a, b) => a.kimg - b.kimg);
+}
+
+async function runFile(path: string, name: string, kimg: number): Promise<RunFile | null> {
+  const state = await fileState(join(path, name));
+  return state && { name, kimg, version: `${Math.round(state.mtimeMs)}-${state.size}`, bytes: state.size };
 }
 
 /** The mean value of each metric-*.jsonl over time. */
 async function metricsOf(path: string): Promise<Record<string, MetricPoint[]>> {
   const metrics: Record<string, MetricPoint[]> = {};
   for (const file of await readdir(path).catch(() => [])) {
-    const name = /^metric-([\w-]{1,40})\.jsonl$/.exec(file)?.[1];
+    const name = metricFilePattern.exec(file)?.[1];
     const state = name === undefined ? null : await fileState(join(path, file));
     if (name === undefined || !state || state.size > mostMetricBytes) continue;
     const text = (await readPart(join(path, file), 0, state.size))?.toString("utf8") ?? "";

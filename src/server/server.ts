@@ -3,9 +3,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { UserError } from "../errors.js";
-import { packageRoot } from "../packageRoot.js";
-import type { SessionTraining } from "../protocol.js";
+import type { SessionTraining } from "../protocol/api.js";
+import { UserError } from "../system/errors.js";
+import { packageRoot } from "../system/packageRoot.js";
 import { Api } from "./api.js";
 import { BrowserModels } from "./browserModels.js";
 import { EventHub } from "./events.js";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { snapshotPattern } from "../protocol/runFiles.js";
 import { fileState } from "./files.js";
 import { HttpError } from "./http.js";
-import { type Run, snapshotPattern } from "./runs.js";
+import type { Run } from "./runs.js";
 
 /** The path of a run's snapshot. @throws HttpError 404 when the run has none of that name */
 export async function snapshotFile({ path }: Run, name: string): Promise<string> {

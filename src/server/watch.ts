@@ -4,7 +4,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { metricNames } from "../metrics/names.js";
-import { type RunDetail, type RunSummary, runFiles, type StatsRow } from "../protocol.js";
+import type { RunDetail, RunSummary } from "../protocol/api.js";
+import { metricFileName, runFiles, type StatsRow } from "../protocol/runFiles.js";
 import { type FileState, fileState, readPart } from "./files.js";
 import { type Cursor, parseRow } from "./history.js";
 import { type Lines, readLines } from "./lines.js";
@@ -136,7 +137,7 @@ export class DetailWatch {
       return null;
     }
     // Whole files are renamed into the folder, which changes its time; metrics are appended to.
-    const metrics = metricNames.map((metric) => fileState(join(run.path, `metric-${metric}.jsonl`)));
+    const metrics = metricNames.map((metric) => fileState(join(run.path, metricFileName(metric))));
     const sizes = (await Promise.all(metrics)).map((state) => state?.size);
     const folder = await stat(run.path).catch(() => null);
     const mark = JSON.stringify([folder?.mtimeMs, (await runs.summary(run)).status, sizes]);

@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { writeFileAtomically } from "../atomicFile.js";
-import { UserError } from "../errors.js";
 import type { Generator } from "../networks/network.js";
+import { writeFileAtomically } from "../system/atomicFile.js";
+import { UserError } from "../system/errors.js";
 import { checkLayers, type Direction } from "./directions.js";
 
 const format = "stylegan.ts directions 1";

@@ -1,8 +1,8 @@
 // Semantic directions in W without data: what changes the styles most.
 // Shen and Zhou, "Closed-Form Factorization of Latent Semantics in GANs" (2021), SeFa.
 
-import { UserError } from "../errors.js";
 import type { Generator, TruncationOptions } from "../networks/network.js";
+import { UserError } from "../system/errors.js";
 import { noGrad } from "../torch/autograd.js";
 import { cat, matmul, symmetricEigen } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";

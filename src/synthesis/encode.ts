@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import sharp from "sharp";
-import { writeFileBeside } from "../atomicFile.js";
+import { writeFileBeside } from "../system/atomicFile.js";
 import type { Picture } from "./picture.js";
 import { encodePng } from "./png.js";
 

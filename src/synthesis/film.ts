@@ -5,8 +5,8 @@ import { renameSync, rmSync } from "node:fs";
 import { extname } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import sharp from "sharp";
-import { temporaryName, writeError, writeFileBeside } from "../atomicFile.js";
-import { UserError } from "../errors.js";
+import { temporaryName, writeError, writeFileBeside } from "../system/atomicFile.js";
+import { UserError } from "../system/errors.js";
 import type { Picture } from "./picture.js";
 
 export const filmFormats = ["webp", "gif", "mp4"] as const;

@@ -1,7 +1,7 @@
 // Interpolation: the pictures on a path through latents.
 
-import { UserError } from "../errors.js";
 import type { Generator, TruncationOptions } from "../networks/network.js";
+import { UserError } from "../system/errors.js";
 import { cat } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import { type Tensor, tensor } from "../torch/tensor.js";

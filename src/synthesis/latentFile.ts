@@ -1,8 +1,8 @@
 // Latents in files, as NVIDIA's projector writes and its generate.py reads them: `w` in a `.npz`, [N, numWs, wDim].
 
-import { UserError } from "../errors.js";
 import type { Generator } from "../networks/network.js";
 import { readNpz, writeNpz } from "../numpy/npz.js";
+import { UserError } from "../system/errors.js";
 import { type Tensor, tensor } from "../torch/tensor.js";
 
 const key = "w";

@@ -1,10 +1,10 @@
 // Latents and classes as inputs of a generator.
 
+import { RandomState } from "../numpy/randomState.js";
 import { oneHot } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Device, Tensor } from "../torch/tensor.js";
 import { tensor } from "../torch/tensor.js";
-import { RandomState } from "./randomState.js";
 
 /** One latent for each seed, `RandomState(seed).randn(1, zDim)`: [seeds, zDim]. */
 export function latentsOfSeeds(seeds: readonly number[], zDim: number): Tensor {

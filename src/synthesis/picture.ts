@@ -1,6 +1,6 @@
 // Pictures, and grids of them.
 
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { drawNumber, glyphHeight, numberWidth } from "./digits.js";
 
 /** An RGB picture, row by row, three bytes a pixel. */

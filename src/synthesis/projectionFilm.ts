@@ -1,6 +1,6 @@
 // What a projection looked like on its way: the target on the left, the picture so far on the right.
 
-import { writeFileBeside } from "../atomicFile.js";
+import { writeFileBeside } from "../system/atomicFile.js";
 import { avgPool2d, upsampleNearest2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import { type Tensor, tensor } from "../torch/tensor.js";

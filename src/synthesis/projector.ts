@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { noiseRegularization, normalizeNoise } from "../losses/noiseRegularization.js";
 import { multiScaleDistance, type PictureDistance, squaredDistance } from "../losses/pictureDistance.js";
 import type { Generator } from "../networks/network.js";
+import { RandomState } from "../numpy/randomState.js";
 import { Adam } from "../torch/adam.js";
 import { grad, noGrad } from "../torch/autograd.js";
 import { FlatParameters } from "../torch/flat.js";
@@ -18,7 +19,6 @@ import { latentsOfSeed } from "./latents.js";
 import { noiseMapsOf, withNoiseMaps } from "./noiseMaps.js";
 import type { Picture } from "./picture.js";
 import { learningRate, noiseDeviation, projectionDefaults } from "./projectionSchedule.js";
-import { RandomState } from "./randomState.js";
 import { deviceOf, mapLatents, synthesizeImages, toPictures } from "./render.js";
 
 /** `w`: one vector for all layers. `w+`: one for each, which comes closer and is less of a latent. */

@@ -1,8 +1,8 @@
 // Style mixing: the pictures of some seeds with some of their layers' styles from other seeds.
 // Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019), section 3.1.
 
-import { UserError } from "../errors.js";
 import type { Generator, TruncationOptions } from "../networks/network.js";
+import { UserError } from "../system/errors.js";
 import { cat } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";

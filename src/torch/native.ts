@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { UserError } from "../errors.js";
-import { packageRoot } from "../packageRoot.js";
+import { UserError } from "../system/errors.js";
+import { packageRoot } from "../system/packageRoot.js";
 
 /** A tensor's slot in the addon's table; 0 stands for no tensor. */
 export type Handle = number;

@@ -1,6 +1,6 @@
 // The precision of convolutions.
 
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { native } from "./native.js";
 import type { Tensor } from "./tensor.js";
 

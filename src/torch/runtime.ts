@@ -2,7 +2,7 @@
 
 import { readFileSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { native } from "./native.js";
 
 /**

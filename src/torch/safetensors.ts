@@ -2,8 +2,8 @@
 // https://github.com/huggingface/safetensors#format
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { writeFileAtomically } from "../atomicFile.js";
-import { UserError } from "../errors.js";
+import { writeFileAtomically } from "../system/atomicFile.js";
+import { UserError } from "../system/errors.js";
 import { type DType, dtypes } from "./dtype.js";
 import { type Shape, type Tensor, tensorFromBytes } from "./tensor.js";
 

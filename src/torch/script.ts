@@ -1,7 +1,7 @@
 // TorchScript: networks in files that bring their own code with them.
 
 import { statSync } from "node:fs";
-import { UserError } from "../errors.js";
+import { UserError } from "../system/errors.js";
 import { native } from "./native.js";
 import { type Device, Tensor } from "./tensor.js";
 

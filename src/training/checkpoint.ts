@@ -1,7 +1,6 @@
 // The state of a run: everything that makes a resumed run equal, bit for bit, to one that never stopped.
 
 import { z } from "zod";
-import { UserError } from "../errors.js";
 import {
   disposeAll,
   loadInto,
@@ -10,7 +9,9 @@ import {
   type SnapshotSource,
   stateOf,
 } from "../networks/snapshot.js";
-import { histogramSchema, type SettingChange, settingChangeSchema } from "../protocol.js";
+import { type SettingChange, settingChangeSchema } from "../protocol/control.js";
+import { histogramSchema } from "../protocol/runFiles.js";
+import { UserError } from "../system/errors.js";
 import type { Adam } from "../torch/adam.js";
 import type { Module } from "../torch/module.js";
 import { randomState, setRandomState } from "../torch/random.js";

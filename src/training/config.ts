@@ -1,6 +1,5 @@
 // The configuration of a run: made of a preset and the user's choices.
 
-import { UserError } from "../errors.js";
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
 import type { MetricName } from "../metrics/names.js";
@@ -11,6 +10,7 @@ import {
   networkDescriptionSchema,
   optionsWithoutWeights,
 } from "../networks/registry.js";
+import { UserError } from "../system/errors.js";
 import type { Precision } from "../torch/precision.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 import { gridSize } from "./grids.js";

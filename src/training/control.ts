@@ -1,7 +1,7 @@
 // The small file through which another program asks a running training for something.
 
 import { closeSync, openSync, readSync, rmSync, statSync } from "node:fs";
-import { type Command, commandSchema } from "../protocol.js";
+import { type Command, commandSchema } from "../protocol/control.js";
 
 // More than this at once is no control but garbage; what is over is read the next time.
 const mostBytes = 64 * 1024;

@@ -65,13 +65,22 @@ export interface TrainOptions {
   reporter: Reporter;
 }
 
+/** How a run, or a part of it, has ended. */
+export interface TrainingEnd {
+  /** Real images shown in all. */
+  curNimg: number;
+  /** Whether all images of the run have been shown. */
+  complete: boolean;
+  /** The last picture of fakes. */
+  fakesFile: string;
+}
+
 /**
  * Trains until `config.kimg`, until `shouldStop` or until the run's control file says so; all end with a snapshot. While
  * it trains, the run's folder has a `running.json`.
- * @returns the images shown in all, and whether the run is complete
  * @throws DivergenceError when a loss is not finite any more; the last snapshot stays
  */
-export async function train(options: TrainOptions): Promise<{ curNimg: number; complete: boolean }> {
+export async function train(options: TrainOptions): Promise<TrainingEnd> {
   const { config, dataset, run, device, shouldStop, reporter } = options;
   const totalNimg = Math.round(config.kimg * 1000);
 
@@ -131,23 +140,23 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
         ? { format: "a training of this program, started from", file: config.transfer.from }
         : undefined,
     };
-    writeSnapshot(run.snapshotFile(curNimg), { G_ema: gEma, G, D }, info);
-    await writeFakes(run.fakesFile(curNimg));
+    writeSnapshot(run.snapshotFile(trainer), { G_ema: gEma, G, D }, info);
+    await writeFakes(run.fakesFile(trainer));
     measure();
-    reporter.message(`snapshot ${run.snapshotFile(curNimg)}`);
+    reporter.message(`snapshot ${run.snapshotFile(trainer)}`);
   };
 
   if (options.resume === "run") {
     run.truncateRecords(trainer.curNimg, progress.changes.length);
     // A crash may have come between the state and its snapshot, whose name an older one can have, or its grid.
     const { curNimg } = trainer;
-    const fakes = statSync(run.fakesFile(curNimg), { throwIfNoEntry: false });
+    const fakes = statSync(run.fakesFile(trainer), { throwIfNoEntry: false });
     // After a power cut a picture can be empty; snapshots cannot.
-    const isSaved = isSnapshotOf(run.snapshotFile(curNimg), curNimg) && (fakes?.size ?? 0) > 0;
+    const isSaved = isSnapshotOf(run.snapshotFile(trainer), curNimg) && (fakes?.size ?? 0) > 0;
     if (!isSaved) await saveSnapshot();
   } else {
-    await writePng(run.imageFile("reals"), realsGrid(dataset, gridReals, grid.columns));
-    await writeFakes(run.imageFile("fakes_init"));
+    await writePng(run.realsFile, realsGrid(dataset, gridReals, grid.columns));
+    await writeFakes(run.fakesInitFile);
   }
 
   const { message } = reporter;
@@ -189,7 +198,8 @@ export async function train(options: TrainOptions): Promise<{ curNimg: number; c
       partStartNimg = trainer.curNimg;
     }
     if (saved?.nimg !== trainer.curNimg || saved.changes !== progress.changes.length) await save();
-    return { curNimg: trainer.curNimg, complete: trainer.curNimg >= totalNimg };
+    const { curNimg } = trainer;
+    return { curNimg, complete: curNimg >= totalNimg, fakesFile: run.fakesFile(trainer) };
   } finally {
     run.removeRunning();
     swdMeter?.dispose();

@@ -6,9 +6,9 @@
 // "SG1": Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019).
 // "PG": Karras et al., "Progressive Growing of GANs" (2018), with the single-GPU settings of its code.
 
-import { UserError } from "../errors.js";
 import type { AdversarialLossName } from "../losses/adversarial.js";
 import type { Architecture } from "../networks/registry.js";
+import { UserError } from "../system/errors.js";
 import type { GrowthSchedule } from "./schedule.js";
 
 /** Gradient penalties by the names that `--penalty` takes. */

@@ -1,13 +1,23 @@
 // The folder of a run: what is in it, and how it is written so that a crash leaves nothing torn.
 
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { writeError, writeFileAtomically } from "../atomicFile.js";
-import { UserError } from "../errors.js";
 import { type MetricName, metricNames } from "../metrics/names.js";
-import { processStart } from "../processes.js";
-import { type EventRow, eventRowSchema, type Running, type TickRow } from "../protocol.js";
+import {
+  type EventRow,
+  eventRowSchema,
+  fakesName,
+  metricFileName,
+  type Running,
+  runFiles,
+  type Shown,
+  snapshotName,
+  type TickRow,
+} from "../protocol/runFiles.js";
+import { writeError, writeFileAtomically } from "../system/atomicFile.js";
+import { UserError } from "../system/errors.js";
+import { processStart } from "../system/processes.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 
 export class RunDirectory {
@@ -52,45 +62,49 @@ export class RunDirectory {
   }
 
   get optionsFile(): string {
-    return join(this.path, "training_options.json");
+    return join(this.path, runFiles.options);
   }
 
   get stateFile(): string {
-    return join(this.path, "training-state.safetensors");
+    return join(this.path, runFiles.state);
   }
 
   get logFile(): string {
-    return join(this.path, "log.txt");
+    return join(this.path, runFiles.log);
   }
 
   get statsFile(): string {
-    return join(this.path, "stats.jsonl");
+    return join(this.path, runFiles.stats);
   }
 
   /** Commands to a run that trains. */
   get controlFile(): string {
-    return join(this.path, "control.jsonl");
+    return join(this.path, runFiles.control);
   }
 
   /** There while a process trains the run. */
   get runningFile(): string {
-    return join(this.path, "running.json");
+    return join(this.path, runFiles.running);
   }
 
   metricFile(metric: MetricName): string {
-    return join(this.path, `metric-${metric}.jsonl`);
+    return join(this.path, metricFileName(metric));
   }
 
-  imageFile(name: string): string {
-    return join(this.path, `${name}.png`);
+  get realsFile(): string {
+    return join(this.path, runFiles.reals);
   }
 
-  fakesFile(curNimg: number): string {
-    return this.imageFile(`fakes${kimgLabel(curNimg)}`);
+  get fakesInitFile(): string {
+    return join(this.path, runFiles.fakesInit);
   }
 
-  snapshotFile(curNimg: number): string {
-    return join(this.path, `network-snapshot-${kimgLabel(curNimg)}.safetensors`);
+  fakesFile(shown: Shown): string {
+    return join(this.path, fakesName(shown));
+  }
+
+  snapshotFile(shown: Shown): string {
+    return join(this.path, snapshotName(shown));
   }
 
   writeOptions(config: TrainingConfig): void {
@@ -176,25 +190,4 @@ function append(file: string, line: string): void {
   } catch (error) {
     throw writeError(file, error);
   }
-}
-
-/** Thousands of images as in file names: 000200. */
-function kimgLabel(curNimg: number): string {
-  return String(Math.floor(curNimg / 1000)).padStart(6, "0");
-}
-
-export function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-/** `path` itself, or the latest network snapshot in it when it is a folder. */
-export function latestSnapshot(path: string): string {
-  if (!isDirectory(path)) return path;
-  const snapshots = readdirSync(path).filter((entry) => /^network-snapshot-\d+\.safetensors$/.test(entry));
-  const [latest] = snapshots.sort().reverse();
-  if (latest === undefined)
-    throw new UserError(
-      `--network ${path}: no network snapshot in this folder; give a run's folder or a snapshot file`,
-    );
-  return join(path, latest);
 }

@@ -1,6 +1,6 @@
 // The distribution of values of which neither range nor number is known before.
 
-import type { Histogram } from "../protocol.js";
+import type { Histogram } from "../protocol/runFiles.js";
 
 const bins = 64;
 const half = bins / 2;

@@ -1,6 +1,6 @@
 // What can be changed while a run trains, and where it is in the configuration.
 
-import type { SettingChange, SettingName } from "../protocol.js";
+import type { SettingChange, SettingName } from "../protocol/control.js";
 import type { TrainingConfig } from "./configSchema.js";
 
 interface Setting {

@@ -1,6 +1,6 @@
 // Means of what the phases report, and histograms of the scores, collected over a tick.
 
-import type { Histogram } from "../protocol.js";
+import type { Histogram } from "../protocol/runFiles.js";
 import { noGrad } from "../torch/autograd.js";
 import { cat } from "../torch/ops.js";
 import type { Tensor } from "../torch/tensor.js";

@@ -1,7 +1,7 @@
 // What happens between two steps when someone steers the run: pause, snapshot, stop, new settings.
 
 import { setTimeout } from "node:timers/promises";
-import { type Command, type SettingChange, type SettingName, settingNames } from "../protocol.js";
+import { type Command, type SettingChange, type SettingName, settingNames } from "../protocol/control.js";
 import type { TrainingConfig } from "./configSchema.js";
 import { ControlFile } from "./control.js";
 import type { RunDirectory } from "./runDirectory.js";

@@ -5,7 +5,7 @@ import { expectSuccess, expectUserError, runName, tinyRun, Workspace, writePictu
 
 let work: Workspace;
 let run: string;
-const snapshotName = "network-snapshot-000000.safetensors";
+const snapshotName = "network-snapshot-000000_040.safetensors";
 const stateName = "training-state.safetensors";
 
 beforeAll(async () => {

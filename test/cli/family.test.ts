@@ -4,6 +4,7 @@ import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { latestSnapshot } from "../../src/interop/loadNetwork.js";
 import { readSnapshotInfo } from "../../src/networks/snapshot.js";
 import { readSafetensors, readSafetensorsHeader } from "../../src/torch/safetensors.js";
 import { scope } from "../../src/torch/scope.js";
@@ -11,6 +12,7 @@ import {
   expectNoTornFile,
   expectSuccess,
   expectUserError,
+  lastFakes,
   snapshotOf,
   statsOf,
   Workspace,
@@ -50,7 +52,6 @@ const folderOf = ({ cfg, resolution }: GrowingRun, outdir: string) =>
   work.path(outdir, `00000-data-${cfg}-${resolution}`);
 
 const stateFile = (run: string) => join(run, "training-state.safetensors");
-const snapshotFile = (run: string) => join(run, "network-snapshot-000000.safetensors");
 
 function stateNumbers(run: string): { curNimg: number; batchIndex: number; gSteps: number; dSteps: number } {
   const { metadata } = readSafetensorsHeader(stateFile(run));
@@ -64,7 +65,7 @@ function stateNumbers(run: string): { curNimg: number; batchIndex: number; gStep
 /** The same networks, training state and last grid, bit for bit. */
 function expectSameEnd(run: string, whole: string): void {
   expect(snapshotOf(run).equals(snapshotOf(whole))).toBe(true);
-  expect(readFileSync(join(run, "fakes000000.png"))).toEqual(readFileSync(join(whole, "fakes000000.png")));
+  expect(readFileSync(lastFakes(run))).toEqual(readFileSync(lastFakes(whole)));
   expect(stateNumbers(run)).toEqual(stateNumbers(whole));
   const tensors = (folder: string) =>
     scope(() =>
@@ -120,7 +121,7 @@ describe.each<GrowingRun>([
       ...{ curNimg: totalNimg, batchIndex: totalNimg / 4 },
       ...{ gSteps: steps, dSteps: steps },
     });
-    expect(readSnapshotInfo(snapshotFile(whole))).toMatchObject({
+    expect(readSnapshotInfo(latestSnapshot(whole))).toMatchObject({
       curNimg: totalNimg,
       growth: { level: Math.log2(resolution), alpha: 1 },
     });
@@ -162,13 +163,13 @@ describe.each<GrowingRun>([
     const outdir = `${growing.cfg}-short`;
     expectSuccess(await start(growing, outdir, "--kimg", "0.14", "--snap", "100").done);
     const run = folderOf(growing, outdir);
-    const { growth } = readSnapshotInfo(snapshotFile(run));
+    const { growth } = readSnapshotInfo(latestSnapshot(run));
     expect(growth?.level).toBe(Math.log2(resolution));
     expect(growth?.alpha).toBeCloseTo(0.5, 9);
 
     const gridSize = { width: 7 * resolution, height: 4 * resolution };
     const [reals, early, now] = await Promise.all(
-      ["reals", "fakes_init", "fakes000000"].map((name) => pixelsOf(join(run, `${name}.png`))),
+      [join(run, "reals.png"), join(run, "fakes_init.png"), lastFakes(run)].map(pixelsOf),
     );
     for (const grid of [reals, early, now]) expect(grid).toMatchObject(gridSize);
     // Two changes of size before the end: each pixel of the first networks is a square of four by four.

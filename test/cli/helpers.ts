@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { expect } from "vitest";
+import { latestSnapshot } from "../../src/interop/loadNetwork.js";
+import { fakesPattern } from "../../src/protocol/runFiles.js";
 import { readSafetensors } from "../../src/torch/safetensors.js";
 import { scope } from "../../src/torch/scope.js";
 
@@ -119,7 +121,14 @@ export function expectUserError({ code, stderr }: Finished, pattern: RegExp): vo
   expect(stderr.trimEnd().split("\n")).toHaveLength(1);
 }
 
-export const snapshotOf = (run: string) => readFileSync(join(run, "network-snapshot-000000.safetensors"));
+/** The last picture of fakes. */
+export function lastFakes(run: string): string {
+  const names = readdirSync(run).filter((name) => fakesPattern.test(name));
+  return join(run, names.sort().at(-1) ?? "there is none");
+}
+
+/** The bytes of the last snapshot. */
+export const snapshotOf = (run: string) => readFileSync(latestSnapshot(run));
 
 export function statsOf(run: string): Record<string, number>[] {
   const text = readFileSync(join(run, "stats.jsonl"), "utf8");

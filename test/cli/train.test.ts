@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { histogramSchema } from "../../src/protocol.js";
+import { histogramSchema } from "../../src/protocol/runFiles.js";
 import { readSafetensorsHeader } from "../../src/torch/safetensors.js";
 import {
   expectNoTornFile,
@@ -31,25 +31,26 @@ describe("train", () => {
     expectSuccess(trained);
     expect(trained.stdout).toContain("generate --network");
     const run = work.path("runs", runName);
+    const images = ["040", "080", "120", "160", "200"];
     expect(readdirSync(run).sort()).toEqual([
-      "fakes000000.png",
+      ...images.map((over) => `fakes000000_${over}.png`),
       "fakes_init.png",
       "log.txt",
-      "network-snapshot-000000.safetensors",
+      ...images.map((over) => `network-snapshot-000000_${over}.safetensors`),
       "reals.png",
       "stats.jsonl",
       "training-state.safetensors",
       "training_options.json",
     ]);
     await expectNoTornFile(run);
-    for (const name of ["reals", "fakes_init", "fakes000000"]) {
+    for (const name of ["reals", "fakes_init", "fakes000000_200"]) {
       const { info } = await pixels(`${run}/${name}.png`);
       expect([info.width, info.height]).toEqual([7 * 8, 4 * 8]);
     }
-    expect(readFileSync(`${run}/fakes_init.png`)).not.toEqual(readFileSync(`${run}/fakes000000.png`));
+    expect(readFileSync(`${run}/fakes_init.png`)).not.toEqual(readFileSync(`${run}/fakes000000_200.png`));
     const options = JSON.parse(readFileSync(`${run}/training_options.json`, "utf8")) as object;
     expect(options).toMatchObject({ cfg: "stylegan2-small", batch: 4, kimg: 0.2, seed: 0 });
-    const { metadata } = readSafetensorsHeader(`${run}/network-snapshot-000000.safetensors`);
+    const { metadata } = readSafetensorsHeader(`${run}/network-snapshot-000000_200.safetensors`);
     expect(metadata.curNimg).toBe("200");
     expect(JSON.parse(metadata.config ?? "")).toMatchObject({ resolution: 8, channelMax: 16 });
   });
@@ -80,7 +81,7 @@ describe("train", () => {
     const [first, second] = readdirSync(work.path("runs")).sort();
     expect(second).toBe("00001-data-stylegan2-small-8");
     const snapshot = (run: string | undefined) =>
-      readFileSync(work.path("runs", run ?? "", "network-snapshot-000000.safetensors"));
+      readFileSync(work.path("runs", run ?? "", "network-snapshot-000000_200.safetensors"));
     expect(snapshot(second).equals(snapshot(first))).toBe(true);
   });
 
@@ -96,7 +97,7 @@ describe("train", () => {
   });
 
   it("--resume FILE starts a new run from a snapshot's networks", async () => {
-    const file = work.path("runs", runName, "network-snapshot-000000.safetensors");
+    const file = work.path("runs", runName, "network-snapshot-000000_200.safetensors");
     const before = readFileSync(file);
     const result = await work.train("transfer", "--resume", file, "--kimg", "0.04").done;
     expectSuccess(result);
@@ -104,7 +105,7 @@ describe("train", () => {
     const run = work.path("transfer", runName);
     // The first grid is that of the snapshot, not of fresh weights.
     expect(readFileSync(`${run}/fakes_init.png`)).toEqual(
-      readFileSync(work.path("runs", runName, "fakes000000.png")),
+      readFileSync(work.path("runs", runName, "fakes000000_200.png")),
     );
     expect(statsOf(run).map(({ nimg }) => nimg)).toEqual([40]);
   });

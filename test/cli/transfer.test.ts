@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { latestSnapshot } from "../../src/interop/loadNetwork.js";
 import { openSnapshot } from "../../src/interop/openSnapshot.js";
 import { disposeAll, readSnapshotTensors } from "../../src/networks/snapshot.js";
 import { fixturePath, nvidiaFixtureConfig } from "../helpers.js";
@@ -59,7 +60,7 @@ describe("train --resume with NVIDIA's pickle", () => {
     const source = openSnapshot(pickle);
     const before = source.read(["D"]);
     source.close();
-    const after = readSnapshotTensors(join(whole, "network-snapshot-000000.safetensors"), ["D"]);
+    const after = readSnapshotTensors(latestSnapshot(whole), ["D"]);
     const changed = [...before]
       .filter(
         ([name, tensor]) => !Buffer.from(tensor.toBytes()).equals(after.get(name)?.toBytes() as Uint8Array),

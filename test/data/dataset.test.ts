@@ -14,7 +14,7 @@ import { deflateRawSync } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { defaultCacheDirectory } from "../../src/data/cache.js";
 import type { DatasetOptions } from "../../src/data/dataset.js";
-import { UserError } from "../../src/errors.js";
+import { UserError } from "../../src/system/errors.js";
 import { imageOf, makeZip, noise, pixelOf, plain, useWorkspace } from "./helpers.js";
 
 const workspace = useWorkspace();

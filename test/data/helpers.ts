@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { afterEach, beforeEach } from "vitest";
 import { type Dataset, type DatasetOptions, openDataset } from "../../src/data/dataset.js";
-import { permutation } from "../../src/random.js";
+import { permutation } from "../../src/system/random.js";
 
 export type Pixel = [red: number, green: number, blue: number];
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Dataset } from "../../src/data/dataset.js";
 import { ImageLoader } from "../../src/data/loader.js";
-import { UserError } from "../../src/errors.js";
-import { createRandom, permutation } from "../../src/random.js";
+import { UserError } from "../../src/system/errors.js";
+import { createRandom, permutation } from "../../src/system/random.js";
 
 const SIZE = 4;
 const IMAGE_BYTES = SIZE * SIZE * 3;

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import { openSnapshot } from "../../src/interop/openSnapshot.js";
 import type { Generator } from "../../src/networks/network.js";
 import { disposeAll, loadInto, type NetworkPrefix, stateOf } from "../../src/networks/snapshot.js";
@@ -13,6 +12,7 @@ import {
   StyleGan2Discriminator,
   StyleGan2Generator,
 } from "../../src/networks/stylegan2.js";
+import { UserError } from "../../src/system/errors.js";
 import { noGrad } from "../../src/torch/autograd.js";
 import type { Module } from "../../src/torch/module.js";
 import { randn } from "../../src/torch/random.js";

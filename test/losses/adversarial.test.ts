@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import {
   type AdversarialLossName,
   adversarialLosses,
   createLoss,
   type LossOptions,
 } from "../../src/losses/adversarial.js";
+import { UserError } from "../../src/system/errors.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import { type Shape, type Tensor, tensor } from "../../src/torch/tensor.js";
 import { checkGradients, doubles, expectNear, leaf, sampleTensor } from "../torch/numeric.js";

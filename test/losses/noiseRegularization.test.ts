@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { noiseRegularization, normalizeNoise } from "../../src/losses/noiseRegularization.js";
-import { RandomState } from "../../src/synthesis/randomState.js";
+import { RandomState } from "../../src/numpy/randomState.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import { type Tensor, tensor } from "../../src/torch/tensor.js";
 

@@ -1,7 +1,7 @@
 // Sets of pictures with something to measure in them.
 
 import type { RgbPicture } from "../../src/metrics/descriptors.js";
-import { createRandom } from "../../src/random.js";
+import { createRandom } from "../../src/system/random.js";
 
 export interface PictureSetOptions {
   count: number;

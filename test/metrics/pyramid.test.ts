@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { laplacianPyramid, levelResolutions, pyramidDown, pyramidUp } from "../../src/metrics/pyramid.js";
-import { createRandom } from "../../src/random.js";
+import { createRandom } from "../../src/system/random.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import { type Tensor, tensor } from "../../src/torch/tensor.js";
 

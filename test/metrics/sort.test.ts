@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FloatSorter } from "../../src/metrics/sort.js";
-import { createRandom, gaussian } from "../../src/random.js";
+import { createRandom, gaussian } from "../../src/system/random.js";
 
 describe("FloatSorter", () => {
   it("sorts negative numbers, zeros, tiny and huge ones", () => {

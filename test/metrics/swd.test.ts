@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import {
   computeDescriptors,
   Descriptors,
@@ -8,6 +7,7 @@ import {
 } from "../../src/metrics/descriptors.js";
 import { readPictures, spreadIndices } from "../../src/metrics/reals.js";
 import { SwdReference, type SwdResult, slicedWassersteinDistance } from "../../src/metrics/swd.js";
+import { UserError } from "../../src/system/errors.js";
 import { randomState } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { liveTensors } from "../../src/torch/scope.js";

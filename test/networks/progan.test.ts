@@ -1,8 +1,8 @@
 // ProGAN against plain loops: no reference implementation's values are at hand.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import { ProGanDiscriminator, ProGanGenerator, proganConfigSchema } from "../../src/networks/progan.js";
+import { UserError } from "../../src/system/errors.js";
 import type { Module } from "../../src/torch/module.js";
 import { scope } from "../../src/torch/scope.js";
 import type { Tensor } from "../../src/torch/tensor.js";

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import { loadGenerator } from "../../src/interop/openSnapshot.js";
 import { readSnapshot, type SnapshotInfo, writeSnapshot } from "../../src/networks/snapshot.js";
 import {
@@ -11,6 +10,7 @@ import {
   StyleGan2Generator,
 } from "../../src/networks/stylegan2.js";
 import { classRows } from "../../src/synthesis/latents.js";
+import { UserError } from "../../src/system/errors.js";
 import { backward, noGrad } from "../../src/torch/autograd.js";
 import { FlatParameters } from "../../src/torch/flat.js";
 import { manualSeed, randn } from "../../src/torch/random.js";

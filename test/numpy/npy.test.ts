@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import { decodeNpy, encodeNpy, maxNumpyBytes, readNpy, writeNpy } from "../../src/numpy/npy.js";
 import { encodeNpz, readNpz, writeNpz } from "../../src/numpy/npz.js";
+import { UserError } from "../../src/system/errors.js";
 import { fixturePath } from "../helpers.js";
 
 let folder: string;

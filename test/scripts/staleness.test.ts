@@ -24,8 +24,8 @@ describe("what is left to do", () => {
     put("tsconfig.json", "{}");
     put("src/deep/a.ts", "export const a = 1;");
     put("dist/src/deep/a.js", "");
-    put("src/protocol.ts", "");
-    put("dist/src/protocol.js", "");
+    put("src/protocol/api.ts", "");
+    put("dist/src/protocol/api.js", "");
     put("web/page.html", "");
     put("dist/web/page.html", "");
     put("native/a.cc", "int a;");
@@ -54,7 +54,7 @@ describe("what is left to do", () => {
     ["src/new.ts", "", ["TypeScript"]],
     ["bench/new.ts", "", ["TypeScript"]],
     ["tsconfig.build.json", "{}", ["TypeScript"]],
-    ["src/protocol.ts", "export const a = 2;", ["TypeScript", "web pages"]],
+    ["src/protocol/api.ts", "export const a = 2;", ["TypeScript", "web pages"]],
     ["web/deep/a.css", "", ["web pages"]],
     ["docs/page.md", "", []],
   ])("after writing %s", async (file, text, expected) => {

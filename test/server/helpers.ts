@@ -5,9 +5,9 @@ import { request } from "node:http";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { processStart } from "../../src/processes.js";
-import type { RunSummary, ServerEvents } from "../../src/protocol.js";
+import type { RunSummary, ServerEvents } from "../../src/protocol/api.js";
 import { type RunningServer, serve } from "../../src/server/server.js";
+import { processStart } from "../../src/system/processes.js";
 
 export interface Answer {
   status: number;

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { RunDetail } from "../../src/protocol.js";
+import type { RunDetail } from "../../src/protocol/api.js";
 import { makeRun, setRunning, TestServer } from "./helpers.js";
 
 /** A server with one run that trains. */

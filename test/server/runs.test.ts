@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { HistoryBlock, HistoryEnd, RunDetail } from "../../src/protocol.js";
+import type { HistoryBlock, HistoryEnd, RunDetail } from "../../src/protocol/api.js";
 import { addTicks, type EventReader, makeRun, setRunning, TestServer } from "./helpers.js";
 
 async function history(server: TestServer, run: string, from?: string) {

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import { writeNpz } from "../../src/numpy/npz.js";
 import { readLatents, writeLatents } from "../../src/synthesis/latentFile.js";
+import { UserError } from "../../src/system/errors.js";
 import { tensor } from "../../src/torch/tensor.js";
 
 let folder: string;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
+import { UserError } from "../../src/system/errors.js";
 import { zeros } from "../../src/torch/ops.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../../src/torch/safetensors.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
+import { UserError } from "../../src/system/errors.js";
 import { grad } from "../../src/torch/autograd.js";
 import { avgPool2d, cat, conv2d } from "../../src/torch/ops.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";

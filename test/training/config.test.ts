@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import { stylegan2ConfigSchema } from "../../src/networks/stylegan2.js";
+import { UserError } from "../../src/system/errors.js";
 import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
 import { trainingConfigSchema } from "../../src/training/configSchema.js";
 import { gridSize } from "../../src/training/grids.js";

@@ -1,10 +1,10 @@
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
-import { UserError } from "../../src/errors.js";
 import type { Generator } from "../../src/networks/network.js";
 import { latentsOfSeed } from "../../src/synthesis/latents.js";
 import type { Picture } from "../../src/synthesis/picture.js";
 import { renderLatents } from "../../src/synthesis/render.js";
+import { UserError } from "../../src/system/errors.js";
 import { manualSeed } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { scope } from "../../src/torch/scope.js";

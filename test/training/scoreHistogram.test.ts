@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Histogram } from "../../src/protocol.js";
+import type { Histogram } from "../../src/protocol/runFiles.js";
 import { ScoreHistogram } from "../../src/training/scoreHistogram.js";
 import { numbers } from "../torch/numeric.js";
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Dataset, openDataset } from "../../src/data/dataset.js";
-import type { CommandRequest, EventRow, StatsRow } from "../../src/protocol.js";
+import type { CommandRequest } from "../../src/protocol/control.js";
+import type { EventRow, StatsRow } from "../../src/protocol/runFiles.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { readSettingChanges } from "../../src/training/checkpoint.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
@@ -81,7 +82,7 @@ const rowsOf = (run: RunDirectory) =>
 const eventsOf = (run: RunDirectory) => rowsOf(run).filter((row): row is EventRow => "event" in row);
 const timeless = (run: RunDirectory) =>
   rowsOf(run).map((row) => ({ ...row, timestamp: 0, secPerKimg: 0, totalSeconds: 0, memoryMb: 0 }));
-const snapshot = (run: RunDirectory) => readFileSync(run.snapshotFile(80));
+const snapshot = (run: RunDirectory) => readFileSync(run.snapshotFile({ curNimg: 80, batch: 4 }));
 
 /** The configuration that `train --resume` goes on with. */
 const resumed = (run: RunDirectory) => withChanges(run.readOptions(), readSettingChanges(run.stateFile));
@@ -196,7 +197,7 @@ describe("steering a run", () => {
     };
     await part({ run: byCommand, at });
     expect(eventsOf(byCommand)).toMatchObject([{ event: "paused" }, { event: "stopping", nimg: 24 }]);
-    expect(existsSync(byCommand.snapshotFile(24))).toBe(true);
+    expect(existsSync(byCommand.snapshotFile({ curNimg: 24, batch: 4 }))).toBe(true);
   });
 
   it("takes a snapshot when asked, once", async () => {

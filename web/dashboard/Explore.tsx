@@ -1,7 +1,8 @@
 // What a generator can make: every control of a picture, and films from picture to picture. Computed on the server.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { GeneratorFacts, PictureView, RunFile } from "../../src/protocol.js";
+import type { RunFile } from "../../src/protocol/api.js";
+import type { GeneratorFacts, PictureView } from "../../src/protocol/explore.js";
 import { getJson, postJson, snapshotAddress } from "./api.js";
 import { FilmMaker } from "./FilmMaker.js";
 

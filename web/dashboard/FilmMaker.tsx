@@ -1,7 +1,7 @@
 // Keyframes, and the film from one to the next.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { FilmRequest, PictureView } from "../../src/protocol.js";
+import type { FilmRequest, PictureView } from "../../src/protocol/explore.js";
 import { postJson } from "./api.js";
 
 const mostKeyframes = 24;

@@ -1,7 +1,7 @@
 // The grids of fakes over time beside the reals, and one sample of them large.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { RunDetail, RunFile } from "../../src/protocol.js";
+import type { RunDetail, RunFile } from "../../src/protocol/api.js";
 import { fileAddress } from "./api.js";
 import { remPixels, useImage, useWidth } from "./hooks.js";
 

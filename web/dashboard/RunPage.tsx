@@ -1,7 +1,7 @@
 // One run: its pictures and charts, its configuration, its log.
 
 import { useEffect, useRef } from "preact/hooks";
-import type { RunDetail } from "../../src/protocol.js";
+import type { RunDetail } from "../../src/protocol/api.js";
 import { fileAddress } from "./api.js";
 import { Charts } from "./charts.js";
 import { Explore } from "./Explore.js";

@@ -1,7 +1,7 @@
 // The list of runs.
 
 import { useState } from "preact/hooks";
-import type { RunSummary, Session } from "../../src/protocol.js";
+import type { RunSummary, Session } from "../../src/protocol/api.js";
 import { fileAddress } from "./api.js";
 import { ago, kimg, seconds, short, statusTexts } from "./format.js";
 import { useLive } from "./hooks.js";

@@ -2,7 +2,8 @@
 // them apart.
 
 import { useEffect, useRef } from "preact/hooks";
-import type { Histogram, HistogramPoint } from "../../src/protocol.js";
+import type { HistogramPoint } from "../../src/protocol/api.js";
+import type { Histogram } from "../../src/protocol/runFiles.js";
 import { short } from "./format.js";
 import { canvasFont, colour, remPixels, useInSight, useTheme, useWidth } from "./hooks.js";
 

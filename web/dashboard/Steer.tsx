@@ -1,7 +1,9 @@
 // Pause, snapshot, stop, and new values of settings, for a run that trains.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { CommandRequest, EventRow, RunDetail, SettingName, Settings } from "../../src/protocol.js";
+import type { RunDetail } from "../../src/protocol/api.js";
+import type { CommandRequest, SettingName, Settings } from "../../src/protocol/control.js";
+import type { EventRow } from "../../src/protocol/runFiles.js";
 import { control, hasToken } from "./api.js";
 import { kimg, short } from "./format.js";
 import type { LiveRun } from "./live.js";

@@ -1,6 +1,7 @@
 // Requests to the server.
 
-import type { ApiError, CommandRequest, HistoryBlock, HistoryEnd } from "../../src/protocol.js";
+import type { ApiError, HistoryBlock, HistoryEnd } from "../../src/protocol/api.js";
+import type { CommandRequest } from "../../src/protocol/control.js";
 
 const tokenKey = "stylegan-token";
 

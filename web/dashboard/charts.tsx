@@ -1,7 +1,7 @@
 // The charts of a run, and the controls that they share.
 
 import { useMemo, useState } from "preact/hooks";
-import type { MetricPoint } from "../../src/protocol.js";
+import type { MetricPoint } from "../../src/protocol/api.js";
 import { Chart, type ChartView, type Line, type Mark, xsOf } from "./Chart.js";
 import { useStored } from "./hooks.js";
 import type { LiveRun } from "./live.js";

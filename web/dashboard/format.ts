@@ -1,6 +1,6 @@
 // Numbers and times as people read them.
 
-import type { RunStatus } from "../../src/protocol.js";
+import type { RunStatus } from "../../src/protocol/api.js";
 
 export function kimg(nimg: number): string {
   const value = nimg / 1000;

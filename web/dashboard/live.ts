@@ -1,7 +1,7 @@
 // What the server tells, kept up to date: the list of runs, and everything of the runs that a page looks at. One
 // connection for all of it, since a browser has few for each host.
 
-import type { RunDetail, RunSummary, ServerEvents, Session } from "../../src/protocol.js";
+import type { RunDetail, RunSummary, ServerEvents, Session } from "../../src/protocol/api.js";
 import { fetchHistory, fetchLog, RequestError } from "./api.js";
 import { Series } from "./series.js";
 

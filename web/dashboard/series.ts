@@ -1,6 +1,7 @@
 // The statistics of a run as columns of numbers, and what of them a chart of some width can show.
 
-import type { EventRow, HistogramPoint, HistoryBlock, StatsRow } from "../../src/protocol.js";
+import type { HistogramPoint, HistoryBlock } from "../../src/protocol/api.js";
+import type { EventRow, StatsRow } from "../../src/protocol/runFiles.js";
 
 // Beyond this every second histogram is dropped: a picture of them over time is no wider.
 const mostHistograms = 600;

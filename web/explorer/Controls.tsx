@@ -1,6 +1,6 @@
 // What the visitor decides.
 
-import type { ModelFile } from "../../src/protocol.js";
+import type { ModelFile } from "../../src/protocol/model.js";
 import type { View } from "./messages.js";
 import { PictureCanvas, usePicture } from "./PictureView.js";
 import type { Picture, Pictures } from "./pictures.js";

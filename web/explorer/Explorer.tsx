@@ -1,7 +1,7 @@
 // The latent explorer: a generator that runs in this browser, and everything that decides its picture.
 
 import { useEffect, useState } from "preact/hooks";
-import type { ModelFile, modelFormat as ModelFormat } from "../../src/protocol.js";
+import type { ModelFile, modelFormat as ModelFormat } from "../../src/protocol/model.js";
 import { Controls } from "./Controls.js";
 import { Gallery } from "./Gallery.js";
 import type { Backend, View } from "./messages.js";

@@ -1,6 +1,6 @@
 // The seeds around the present one.
 
-import type { ModelFile } from "../../src/protocol.js";
+import type { ModelFile } from "../../src/protocol/model.js";
 import type { View } from "./messages.js";
 import { PictureCanvas, usePicture } from "./PictureView.js";
 import type { Pictures } from "./pictures.js";

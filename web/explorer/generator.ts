@@ -3,8 +3,8 @@
 import type { InferenceSession, Tensor } from "onnxruntime-web";
 import webgpuUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
 import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
-import type { ModelFile } from "../../src/protocol.js";
-import { RandomState } from "../../src/synthesis/randomState.js";
+import { RandomState } from "../../src/numpy/randomState.js";
+import type { ModelFile } from "../../src/protocol/model.js";
 import { downloadAll } from "./download.js";
 import type { Backend, LoadRequest, View } from "./messages.js";
 

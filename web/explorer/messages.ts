@@ -1,6 +1,6 @@
 // What the page and its worker say to each other.
 
-import type { ModelFile } from "../../src/protocol.js";
+import type { ModelFile } from "../../src/protocol/model.js";
 
 /** Where the pictures are computed. */
 export type Backend = "webgpu" | "wasm";

@@ -1,6 +1,6 @@
 // The page's side of the worker: loading, and pictures one at a time, the most wanted first.
 
-import type { ModelFile } from "../../src/protocol.js";
+import type { ModelFile } from "../../src/protocol/model.js";
 import type { Backend, Reply, Request, View } from "./messages.js";
 
 export interface Picture {

@@ -1,10 +1,10 @@
 // From a generator to its two ONNX models, mapping and synthesis.
 
-import { UserError } from "../../errors.js";
 import type { Generator } from "../../networks/network.js";
 import { type Growth, isProgressive, layersInUse } from "../../networks/progressive.js";
 import { capabilitiesOf, type NetworkDescription, titleOf } from "../../networks/registry.js";
-import type { OnnxDescription } from "../../protocol.js";
+import type { OnnxDescription } from "../../protocol/model.js";
+import { UserError } from "../../system/errors.js";
 import { scope } from "../../torch/scope.js";
 import { Graph, type Precision } from "./graph.js";
 import { Part } from "./part.js";

@@ -1,8 +1,8 @@
 // Exported models as files of a folder.
 
 import { join } from "node:path";
-import { writeFileAtomically } from "../../atomicFile.js";
-import { type ModelFile, modelFormat } from "../../protocol.js";
+import { type ModelFile, modelFormat } from "../../protocol/model.js";
+import { writeFileAtomically } from "../../system/atomicFile.js";
 import type { OnnxModels } from "./export.js";
 
 /**

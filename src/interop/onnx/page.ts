@@ -2,9 +2,9 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
-import { writeError, writeFileAtomically } from "../../atomicFile.js";
-import { UserError } from "../../errors.js";
-import { packageRoot } from "../../packageRoot.js";
+import { writeError, writeFileAtomically } from "../../system/atomicFile.js";
+import { UserError } from "../../system/errors.js";
+import { packageRoot } from "../../system/packageRoot.js";
 import type { OnnxModels } from "./export.js";
 import { writeOnnx } from "./files.js";
 

@@ -1,10 +1,14 @@
 // A network from a file or a run, ready to make pictures.
 
-import { loadGenerator } from "./interop/openSnapshot.js";
-import type { Generator } from "./networks/network.js";
-import type { SnapshotInfo } from "./networks/snapshot.js";
-import type { Device } from "./torch/tensor.js";
-import { latestSnapshot } from "./training/runDirectory.js";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Generator } from "../networks/network.js";
+import type { SnapshotInfo } from "../networks/snapshot.js";
+import { kimgOfName, snapshotPattern } from "../protocol/runFiles.js";
+import { UserError } from "../system/errors.js";
+import { isDirectory } from "../system/files.js";
+import type { Device } from "../torch/tensor.js";
+import { loadGenerator } from "./openSnapshot.js";
 
 export interface LoadedNetwork {
   /** The moving average of the generator's weights (G_ema), owned by the caller: `G.dispose()` frees it. */
@@ -32,4 +36,20 @@ export function loadNetwork(path: string, { device = "cpu" }: { device?: Device 
   G.to(device);
   G.setRequiresGrad(false);
   return { G, info, file, notes };
+}
+
+/**
+ * `path` itself, or the latest network snapshot in it when it is a folder.
+ * @throws UserError when the folder has none
+ */
+export function latestSnapshot(path: string): string {
+  if (!isDirectory(path)) return path;
+  const kimg = (name: string) => kimgOfName(name, snapshotPattern) ?? -1;
+  const snapshots = readdirSync(path).filter((name) => kimg(name) >= 0);
+  const [latest] = snapshots.sort((a, b) => kimg(b) - kimg(a));
+  if (latest === undefined)
+    throw new UserError(
+      `--network ${path}: no network snapshot in this folder; give a run's folder or a snapshot file`,
+    );
+  return join(path, latest);
 }

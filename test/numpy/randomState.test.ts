@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { RandomState } from "../../src/numpy/randomState.js";
 import { classRows, latentsOfSeed, latentsOfSeeds } from "../../src/synthesis/latents.js";
-import { RandomState } from "../../src/synthesis/randomState.js";
 import { scope } from "../../src/torch/scope.js";
 import { fixtureTensors } from "../helpers.js";
 

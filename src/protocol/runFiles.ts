@@ -1,0 +1,117 @@
+// The files of a run's folder: their names, and the rows and records that trainer, server and page share.
+// The page imports the types alone.
+
+import { z } from "zod";
+import { settingChangeSchema } from "./control.js";
+
+// ---- names ----
+
+/** The files of a run's folder that there is one of. */
+export const runFiles = {
+  options: "training_options.json",
+  state: "training-state.safetensors",
+  stats: "stats.jsonl",
+  log: "log.txt",
+  running: "running.json",
+  control: "control.jsonl",
+  reals: "reals.png",
+  fakesInit: "fakes_init.png",
+} as const;
+
+/** How far a run has come: what names its snapshots and pictures. */
+export interface Shown {
+  /** Real images shown. */
+  curNimg: number;
+  /** Images of a step. */
+  batch: number;
+}
+
+/**
+ * Thousands of images as in file names: 000200. What is not the first step past a whole thousand has the images over
+ * it as well, 000004_200: no two steps have the same name, and names sort as time goes.
+ */
+function kimgLabel({ curNimg, batch }: Shown): string {
+  const over = curNimg % 1000;
+  const kimg = String(Math.floor(curNimg / 1000)).padStart(6, "0");
+  return over < batch ? kimg : `${kimg}_${String(over).padStart(3, "0")}`;
+}
+
+export const snapshotName = (shown: Shown) => `network-snapshot-${kimgLabel(shown)}.safetensors`;
+export const fakesName = (shown: Shown) => `fakes${kimgLabel(shown)}.png`;
+export const metricFileName = (metric: string) => `metric-${metric}.jsonl`;
+
+/** Names of snapshots and of pictures of fakes; their groups are the thousands of images and the images over them. */
+export const snapshotPattern = /^network-snapshot-(\d{1,12})(?:_(\d{3}))?\.safetensors$/;
+export const fakesPattern = /^fakes(\d{1,12})(?:_(\d{3}))?\.png$/;
+export const metricFilePattern = /^metric-([\w-]{1,40})\.jsonl$/;
+
+/** Thousands of images that a name says, with their fraction; null when `pattern` does not fit. */
+export function kimgOfName(name: string, pattern: RegExp): number | null {
+  const match = pattern.exec(name);
+  return match && Number(match[1]) + Number(match[2] ?? 0) / 1000;
+}
+
+const count = z.number().int().nonnegative();
+
+// ---- stats.jsonl: what the trainer writes ----
+
+/**
+ * Counts of values in bins of one width whose edges are multiples of it: `counts[i]` values lie in
+ * [(first + i) width, (first + i + 1) width).
+ */
+export const histogramSchema = z.strictObject({
+  width: z.number().positive(),
+  first: z.number().int(),
+  counts: z.array(z.number().int().nonnegative()),
+});
+export type Histogram = z.infer<typeof histogramSchema>;
+
+/** A line of stats.jsonl that is no tick: something happened between two steps. */
+export const eventRowSchema = z.discriminatedUnion("event", [
+  z.object({
+    ...settingChangeSchema.shape,
+    event: z.literal("changed"),
+    timestamp: z.number(),
+    id: z.string().optional(),
+  }),
+  z.object({
+    event: z.enum(["paused", "resumed", "snapshot", "stopping"]),
+    nimg: count,
+    timestamp: z.number(),
+    /** Of the command that it answers. */
+    id: z.string().optional(),
+  }),
+  z.object({
+    event: z.literal("refused"),
+    nimg: count,
+    timestamp: z.number(),
+    id: z.string().optional(),
+    reason: z.string(),
+  }),
+]);
+export type EventRow = z.infer<typeof eventRowSchema>;
+
+/** A tick: means over it by name ("Loss/G/loss"), and histograms ("Histogram/scores/real"). */
+export interface TickRow {
+  nimg: number;
+  tick: number;
+  secPerKimg: number;
+  totalSeconds: number;
+  memoryMb: number;
+  /** Seconds since 1970. */
+  timestamp: number;
+  [name: string]: number | Histogram;
+}
+
+export type StatsRow = TickRow | EventRow;
+
+// ---- running.json: there while a process trains the run ----
+
+export const runningSchema = z.object({
+  pid: z.number().int().positive(),
+  /** Tells the process from a later one with the same pid; null where the system does not say. */
+  processStart: z.string().nullable(),
+  hostname: z.string(),
+  state: z.enum(["training", "paused"]),
+});
+export type Running = z.infer<typeof runningSchema>;
