@@ -29,6 +29,9 @@ const ops = {
   exp: op("exp"),
   log: op("log"),
   abs: op("abs"),
+  sin: op("sin"),
+  cos: op("cos"),
+  acos: op("acos"),
   sign: op("sign"),
   relu: op("relu"),
   sum: op("sum"),
@@ -190,6 +193,18 @@ export class Tensor extends Owned {
 
   abs(): Tensor {
     return new Tensor(ops.abs(this));
+  }
+
+  sin(): Tensor {
+    return new Tensor(ops.sin(this));
+  }
+
+  cos(): Tensor {
+    return new Tensor(ops.cos(this));
+  }
+
+  acos(): Tensor {
+    return new Tensor(ops.acos(this));
   }
 
   sign(): Tensor {
