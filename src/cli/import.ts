@@ -3,8 +3,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { openSnapshot } from "../interop/openSnapshot.js";
-import { createDiscriminator, createGenerator, type NetworkDescription } from "../networks/registry.js";
 import {
+  createNetwork,
   disposeAll,
   loadInto,
   type NetworkPrefix,
@@ -49,7 +49,7 @@ function run(file: string, { out }: { out: string }): void {
     if (isOwn) throw new UserError(`${file} is a network snapshot of this program already; use it as it is`);
     const prefixes = networkPrefixes(shapes);
     for (const prefix of prefixes) {
-      const network = create(prefix, info.description);
+      const network = createNetwork(prefix, info.description);
       networks[prefix] = network;
       const tensors = snapshot.read([prefix]);
       try {
@@ -68,8 +68,4 @@ function run(file: string, { out }: { out: string }): void {
     for (const network of Object.values(networks)) network.dispose();
     snapshot.close();
   }
-}
-
-function create(prefix: NetworkPrefix, description: NetworkDescription): Module {
-  return prefix === "D" ? createDiscriminator(description) : createGenerator(description);
 }

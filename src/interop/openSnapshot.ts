@@ -5,9 +5,12 @@ import type { Generator } from "../networks/network.js";
 import { setGrowth } from "../networks/progressive.js";
 import { createGenerator } from "../networks/registry.js";
 import {
+  allFinite,
+  checkDescription,
   disposeAll,
   loadInto,
   type NetworkPrefix,
+  networkPrefixes,
   readSnapshotInfo,
   readSnapshotTensors,
   type SnapshotInfo,
@@ -16,7 +19,7 @@ import {
   stateOf,
 } from "../networks/snapshot.js";
 import { UserError } from "../system/errors.js";
-import { readSafetensors, readSafetensorsHeader } from "../torch/safetensors.js";
+import { maxHeaderBytes, readSafetensors, readSafetensorsHeader } from "../torch/safetensors.js";
 import type { Tensor } from "../torch/tensor.js";
 import { type ByteSource, FileSource } from "./byteSource.js";
 import { type ForeignSnapshot, UnsupportedNetwork } from "./describe.js";
@@ -55,26 +58,31 @@ export function openSnapshot(file: string): OpenSnapshot {
     }
     const foreign = explained(file, () => (weights ? minimalSnapshot(weights) : readForeign(source)));
     const { info, format, tensors, notes } = foreign;
-    return {
+    explained(file, () => checkSizes(foreign, source.length));
+    return described({
       file,
       info: { ...info, origin: { format, file: basename(file) } },
       isOwn: false,
       shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
       notes,
-      read: (networks) => explained(file, () => readTensors(foreign, networks, source.length)),
+      read: (networks) =>
+        allFinite(
+          file,
+          explained(file, () => readTensors(foreign, networks)),
+        ),
       close: () => source.close(),
-    };
+    });
   } catch (error) {
     source.close();
     throw error;
   }
 }
 
-/** A header's length below 100 MB, then a JSON object. */
+/** A header's length, then a JSON object. */
 function isSafetensors(source: ByteSource): boolean {
   if (source.length < 9) return false;
   const start = source.read(0, 9);
-  return start.readBigUInt64LE() < 100_000_000n && start[8] === "{".charCodeAt(0);
+  return start.readBigUInt64LE() <= maxHeaderBytes && start[8] === "{".charCodeAt(0);
 }
 
 /** Tensors of a safetensors file that are read when they are asked for. */
@@ -91,8 +99,14 @@ function safetensorsOf(file: string): Map<string, StoredTensor> {
   return new Map([...shapes].map(([name, shape]) => [name, { shape, read: () => read(name) }]));
 }
 
+/** The networks are known to be what the file says before anything is made of them. */
+function described(snapshot: OpenSnapshot): OpenSnapshot {
+  checkDescription(snapshot);
+  return snapshot;
+}
+
 function openOwn(file: string): OpenSnapshot {
-  return {
+  return described({
     file,
     info: readSnapshotInfo(file),
     isOwn: true,
@@ -100,7 +114,7 @@ function openOwn(file: string): OpenSnapshot {
     notes: [],
     read: (networks) => readSnapshotTensors(file, networks),
     close: () => {},
-  };
+  });
 }
 
 /**
@@ -114,7 +128,9 @@ export function loadGenerator(file: string): {
 } {
   const snapshot = openSnapshot(file);
   try {
-    const { info, notes } = snapshot;
+    const { info, notes, shapes } = snapshot;
+    if (!networkPrefixes(shapes).includes("G_ema"))
+      throw new UserError(`${file} has no generator (G_ema); give another snapshot`);
     const tensors = snapshot.read(["G_ema"]);
     try {
       const G = createGenerator(info.description);
@@ -142,20 +158,11 @@ function readForeign(source: ByteSource): ForeignSnapshot {
   throw new UnsupportedNetwork("it holds no networks of a kind that is known here");
 }
 
-function readTensors(
-  { tensors }: ForeignSnapshot,
-  networks: readonly NetworkPrefix[],
-  fileBytes: number,
-): Map<string, Tensor> {
+function readTensors({ tensors }: ForeignSnapshot, networks: readonly NetworkPrefix[]): Map<string, Tensor> {
   const result = new Map<string, Tensor>();
-  // Tensors of a damaged file may all look at the same large part of it.
-  let budget = maxReuse * fileBytes;
   try {
     for (const [name, tensor] of tensors) {
-      if (!networks.some((network) => name.startsWith(`${network}.`))) continue;
-      budget -= tensor.shape.reduce((product, size) => product * size, 4);
-      if (budget < 0) throw new PickleError("its tensors hold more than the file does");
-      result.set(name, tensor.read());
+      if (networks.some((network) => name.startsWith(`${network}.`))) result.set(name, tensor.read());
     }
     return result;
   } catch (error) {
@@ -166,6 +173,15 @@ function readTensors(
 
 /** G may be the same object as G_ema, and half types become twice as large. */
 const maxReuse = 4;
+/** The noise maps that some files lack, and that are drawn, of small networks. */
+const drawnBytes = 2 ** 26;
+
+/** Tensors of a damaged file may all look at the same large part of it. @throws PickleError when they do */
+function checkSizes({ tensors }: ForeignSnapshot, fileBytes: number): void {
+  let budget = maxReuse * fileBytes + drawnBytes;
+  for (const { shape } of tensors.values()) budget -= shape.reduce((product, size) => product * size, 4);
+  if (budget < 0) throw new PickleError("its tensors hold more than the file does");
+}
 
 /** What is wrong with a file as one line that names it. */
 function explained<T>(file: string, read: () => T): T {

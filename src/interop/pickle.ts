@@ -39,13 +39,14 @@ export class PickleBytes {
 
 /** What several pickles of one file may use up together. */
 export class PickleBudget {
-  /** A file of the largest networks with their optimizers has below a hundred thousand. */
+  /** A file of the largest networks with their optimizers takes below a hundred thousand. */
   #instructions = 500_000;
   /** A network's own source text, which is kept beside it, is below 100 kB. */
   #textBytes = 2 ** 25;
 
-  instruction(): void {
-    this.#instructions -= 1;
+  /** @param count of instructions that cost as much, in time or memory */
+  instruction(count = 1): void {
+    this.#instructions -= count;
     if (this.#instructions < 0) throw new PickleError("the pickle has too many instructions for a network");
   }
 
@@ -189,6 +190,12 @@ class Machine {
 
   push(value: unknown): void {
     this.#stack.push(value);
+  }
+
+  /** An empty one takes some 200 bytes already. */
+  pushTable(table: Map<unknown, unknown> | Set<unknown>): void {
+    this.#options.budget.instruction(8);
+    this.push(table);
   }
 
   pop(): unknown {
@@ -380,7 +387,7 @@ const instructions: Readonly<Record<number, Instruction>> = {
     this.append(this.popToMark());
   },
   125: function emptyDict() {
-    this.push(new Map());
+    this.pushTable(new Map());
   },
   115: function setItem() {
     const value = this.pop();
@@ -391,13 +398,13 @@ const instructions: Readonly<Record<number, Instruction>> = {
     this.setItems(this.popToMark());
   },
   143: function emptySet() {
-    this.push(new Set());
+    this.pushTable(new Set());
   },
   144: function addItems() {
     this.addItems(this.popToMark());
   },
   145: function frozenSet() {
-    this.push(new Set(this.popToMark()));
+    this.pushTable(new Set(this.popToMark()));
   },
   // -- stack and memo
   40: function mark() {

@@ -257,15 +257,25 @@ function callable(call: (args: readonly unknown[]) => unknown): PickleGlobal {
   return { call };
 }
 
-const dictionary = callable(([pairs]) => {
+function dictionaryOf(pairs: unknown, budget: PickleBudget): Map<unknown, unknown> {
+  chargeCopy(pairs, budget);
   if (pairs === undefined || pairs === null) return new Map();
   if (pairs instanceof Map) return new Map(pairs);
   if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair) && pair.length === 2))
     throw new PickleError("a dictionary is made of something else than pairs");
   return new Map(pairs as [unknown, unknown][]);
-});
+}
 
-const setOf = callable(([values]) => new Set(Array.isArray(values) ? values : []));
+function setOf(values: unknown, budget: PickleBudget): Set<unknown> {
+  chargeCopy(values, budget);
+  return new Set(Array.isArray(values) ? values : []);
+}
+
+/** A pickle may name the same long list many times. */
+function chargeCopy(values: unknown, budget: PickleBudget): void {
+  const count = values instanceof Map ? values.size : Array.isArray(values) ? values.length : 0;
+  budget.instruction(8 + count);
+}
 
 const rebuildTensor = callable(([storage, offset, shape, strides]) => {
   if (!(storage instanceof Storage)) throw new PickleError("a tensor has no storage");
@@ -286,6 +296,8 @@ function globalsOf(budget: PickleBudget): Globals {
     if (!(storage instanceof Storage)) throw new PickleError("a storage is something else");
     return storage;
   });
+  const dictionary = callable(([pairs]) => dictionaryOf(pairs, budget));
+  const set = callable(([values]) => setOf(values, budget));
   return new Map<string, PickleGlobal>([
     ...storageGlobals,
     ["torch.storage _load_from_bytes", loadFromBytes],
@@ -298,8 +310,8 @@ function globalsOf(budget: PickleBudget): Globals {
     ["collections OrderedDict", dictionary],
     ["dnnlib.util EasyDict", dictionary],
     ["dnnlib EasyDict", dictionary],
-    ["builtins set", setOf],
-    ["__builtin__ set", setOf],
+    ["builtins set", set],
+    ["__builtin__ set", set],
     ["argparse Namespace", callable(() => new PlainObject())],
     ["numpy dtype", callable(([name]) => new NumpyType(name))],
     ["numpy.core.multiarray scalar", callable(numpyScalar)],

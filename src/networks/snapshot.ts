@@ -1,14 +1,24 @@
 // Network snapshots: G_ema, G and D in one safetensors file that says how to rebuild them.
 
 import { z } from "zod";
+import { parseBoundedJson } from "../system/boundedJson.js";
 import { UserError } from "../system/errors.js";
 import type { Module } from "../torch/module.js";
+import { withoutElements } from "../torch/ops.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
 import type { Shape, Tensor } from "../torch/tensor.js";
 import { type Growth, growthSchema } from "./progressive.js";
-import { type NetworkDescription, networkDescriptionSchema } from "./registry.js";
+import {
+  createDiscriminator,
+  createGenerator,
+  type NetworkDescription,
+  networkDescriptionSchema,
+} from "./registry.js";
 
 const format = "stylegan.ts snapshot 1";
+
+/** As many names of classes as there may be, and some more. */
+const infoBounds = { values: 200_000, depth: 8 };
 
 export interface SnapshotInfo {
   description: NetworkDescription;
@@ -98,10 +108,29 @@ export function readSnapshot(file: string): Snapshot {
   return { ...info, tensors: readSnapshotTensors(file, prefixes) };
 }
 
-/** The tensors of some of the networks by full name; owned by the caller. @throws UserError when the file is damaged */
+/**
+ * The tensors of some of the networks by full name; owned by the caller.
+ * @throws UserError when the file is damaged or holds what is no number
+ */
 export function readSnapshotTensors(file: string, networks: readonly NetworkPrefix[]): Map<string, Tensor> {
   const wanted = (name: string) => networks.some((network) => name.startsWith(`${network}.`));
-  return readSafetensors(file, wanted).tensors;
+  const { tensors } = readSafetensors(file, wanted);
+  return allFinite(file, tensors);
+}
+
+/**
+ * The tensors themselves; their pictures would be black, and a training that starts from them diverges.
+ * @throws UserError that names the first with an element that is not finite, when there is one; all are freed then
+ */
+export function allFinite(file: string, tensors: Map<string, Tensor>): Map<string, Tensor> {
+  for (const [name, tensor] of tensors) {
+    if (tensor.allFinite()) continue;
+    disposeAll(tensors);
+    throw new UserError(
+      `${file} cannot be used: ${shown(name)} has elements that are not finite, as after a training that has diverged; use an earlier snapshot`,
+    );
+  }
+  return tensors;
 }
 
 /** Shapes of all tensors by full name. @throws UserError when the file is damaged */
@@ -126,7 +155,7 @@ function notASnapshot(file: string): UserError {
 }
 
 function parseInfo(metadata: Readonly<Record<string, string>>): SnapshotInfo {
-  const json = (key: string): unknown => JSON.parse(metadata[key] ?? "null");
+  const json = (key: string): unknown => parseBoundedJson(metadata[key] ?? "null", infoBounds);
   z.literal(format).parse(metadata.format);
   return {
     description: networkDescriptionSchema.parse({
@@ -151,8 +180,32 @@ export function loadInto(network: Module, state: ReadonlyMap<string, Tensor>, fi
   }
 }
 
-/** @throws UserError that names the file and the first entry that does not fit `network` */
-export function checkShapes(
+/**
+ * Holds what is in a file against what it says of itself, before any memory is taken for networks: a description of a
+ * few bytes may be of networks of gigabytes.
+ * @throws UserError that names the file and the first entry that does not fit
+ */
+export function checkDescription({
+  file,
+  info,
+  shapes,
+}: Pick<SnapshotSource, "file" | "info" | "shapes">): void {
+  for (const prefix of networkPrefixes(shapes)) {
+    const network = withoutElements(() => createNetwork(prefix, info.description));
+    try {
+      checkShapes(network, prefix, shapes, file);
+    } finally {
+      network.dispose();
+    }
+  }
+}
+
+/** One of a description's networks, with fresh weights; owned by the caller. */
+export function createNetwork(prefix: NetworkPrefix, description: NetworkDescription): Module {
+  return prefix === "D" ? createDiscriminator(description) : createGenerator(description);
+}
+
+function checkShapes(
   network: Module,
   prefix: NetworkPrefix,
   shapes: ReadonlyMap<string, Shape>,
@@ -164,10 +217,16 @@ export function checkShapes(
     (name) => String(own.get(name)?.shape) !== String(shapes.get(name)),
   );
   if (wrong === undefined) return;
-  const shown = (shape: Shape | undefined) => (shape ? `shape [${shape}]` : "none");
-  throw new UserError(
-    `${file} does not fit the network: entry ${wrong} has ${shown(shapes.get(wrong))}, expected ${shown(own.get(wrong)?.shape)}`,
-  );
+  const [found, expected] = [shapes.get(wrong), own.get(wrong)?.shape];
+  const what = !found
+    ? `is missing, expected shape [${expected}]`
+    : `has shape [${found}], expected ${expected ? `[${expected}]` : "none"}`;
+  throw new UserError(`${file} does not fit the network: entry ${shown(wrong)} ${what}`);
+}
+
+/** A name from a file as part of a message: on one line and not endless. */
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, 200)).slice(1, -1);
 }
 
 export function disposeAll(tensors: ReadonlyMap<string, Tensor>): void {

@@ -5,20 +5,27 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "./errors.js";
 
+/** The next bytes of a file, or bytes in place of some that have been written. */
+export type Chunk = Uint8Array | { at: number; bytes: Uint8Array };
+
 /**
  * Writes the chunks to a temporary name in the same folder, waits for the disk, then renames.
  * @throws UserError when that fails; the temporary file is removed and an older `file` is left as it was
  */
 export function writeFileAtomically(
   file: string,
-  chunks: (() => Iterable<Uint8Array>) | Uint8Array | string,
+  chunks: (() => Iterable<Chunk>) | Uint8Array | string,
 ): void {
   const temporary = temporaryName(file);
   try {
     const fd = openSync(temporary, "w");
     try {
       const parts = typeof chunks === "function" ? chunks() : [chunks];
-      for (const part of parts) writeFully(fd, typeof part === "string" ? Buffer.from(part) : part);
+      for (const part of parts) {
+        if (typeof part === "string") writeFully(fd, Buffer.from(part));
+        else if ("at" in part && "bytes" in part) writeFully(fd, part.bytes, part.at);
+        else writeFully(fd, part);
+      }
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -58,9 +65,13 @@ export function temporaryName(file: string): string {
   return join(dirname(file), `.${basename(file)}.${process.pid}.tmp`);
 }
 
-function writeFully(fd: number, bytes: Uint8Array): void {
+/** @param start where in the file; without it, after what was written last */
+function writeFully(fd: number, bytes: Uint8Array, start?: number): void {
   let done = 0;
-  while (done < bytes.length) done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 2 ** 30));
+  while (done < bytes.length) {
+    const length = Math.min(bytes.length - done, 2 ** 30);
+    done += writeSync(fd, bytes, done, length, start === undefined ? null : start + done);
+  }
 }
 
 /** What to throw when `file` could not be written: a UserError where the user can do something about it. */

@@ -40,9 +40,29 @@ export interface CreationOptions {
 
 const channelsLastCode = 2;
 
+/** libtorch's device of tensors that have a shape and a type but no elements. */
+const shapesOnly: Device = "meta";
+let usualDevice: Device = "cpu";
+
+/** Where new tensors lie unless their maker says otherwise. */
+export function defaultDevice(): Device {
+  return usualDevice;
+}
+
+/** What `make` makes, with tensors that take no memory: of networks of any size, the shapes. */
+export function withoutElements<T>(make: () => T): T {
+  const before = usualDevice;
+  usualDevice = shapesOnly;
+  try {
+    return make();
+  } finally {
+    usualDevice = before;
+  }
+}
+
 /** A tensor with undefined elements. */
 export function empty(shape: Shape, options: CreationOptions & { memoryFormat?: MemoryFormat } = {}): Tensor {
-  const { dtype = "float32", device = "cpu", memoryFormat } = options;
+  const { dtype = "float32", device = usualDevice, memoryFormat } = options;
   const format = memoryFormat === "channelsLast" ? channelsLastCode : undefined;
   return new Tensor(ops.empty(shape, dtypes[dtype].code, null, device, null, format));
 }
@@ -63,11 +83,17 @@ export function onesStrided({
   return new Tensor(ops.expand(values, shape));
 }
 
-export function zeros(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+export function zeros(
+  shape: Shape,
+  { dtype = "float32", device = usualDevice }: CreationOptions = {},
+): Tensor {
   return new Tensor(ops.zeros(shape, dtypes[dtype].code, null, device));
 }
 
-export function ones(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+export function ones(
+  shape: Shape,
+  { dtype = "float32", device = usualDevice }: CreationOptions = {},
+): Tensor {
   return new Tensor(ops.ones(shape, dtypes[dtype].code, null, device));
 }
 

@@ -3,7 +3,7 @@
 import { op } from "./dispatch.js";
 import { dtypes } from "./dtype.js";
 import { native } from "./native.js";
-import type { CreationOptions } from "./ops.js";
+import { type CreationOptions, defaultDevice } from "./ops.js";
 import { type Device, type Shape, Tensor } from "./tensor.js";
 
 const randnOp = op("randn");
@@ -15,12 +15,18 @@ export function manualSeed(seed: number): void {
 }
 
 /** Independent samples of N(0, 1). */
-export function randn(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+export function randn(
+  shape: Shape,
+  { dtype = "float32", device = defaultDevice() }: CreationOptions = {},
+): Tensor {
   return new Tensor(randnOp(shape, dtypes[dtype].code, null, device));
 }
 
 /** Independent samples of U[0, 1). */
-export function rand(shape: Shape, { dtype = "float32", device = "cpu" }: CreationOptions = {}): Tensor {
+export function rand(
+  shape: Shape,
+  { dtype = "float32", device = defaultDevice() }: CreationOptions = {},
+): Tensor {
   return new Tensor(randOp(shape, dtypes[dtype].code, null, device));
 }
 

@@ -1,8 +1,12 @@
 // The safetensors file format: an 8-byte length, a JSON header, raw little-endian tensors. Nothing in it runs.
 // https://github.com/huggingface/safetensors#format
+// Files of ours say in their metadata, under `crc32`, what the bytes were when they were written: eight digits for each
+// tensor in the order of the data, then eight for the header. Other programs take it for a text like any other.
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { writeFileAtomically } from "../system/atomicFile.js";
+import { parseBoundedJson } from "../system/boundedJson.js";
+import { crc32, crc32Text } from "../system/crc32.js";
 import { UserError } from "../system/errors.js";
 import { type DType, dtypes } from "./dtype.js";
 import { type Shape, type Tensor, tensorFromBytes } from "./tensor.js";
@@ -18,14 +22,22 @@ const dtypeNames: Record<DType, string> = {
   bool: "BOOL",
 };
 
-const maxHeaderBytes = 100_000_000;
+/** The header of the largest networks with their optimizer's state is below 200 kB. */
+export const maxHeaderBytes = 2 ** 24;
+const headerBounds = { values: 400_000, depth: 8 };
+const digestsKey = "crc32";
 
 interface Entry {
   dtype: DType;
   shape: number[];
   start: number;
   end: number;
+  /** Of its bytes; undefined in a file without digests. */
+  digest?: string;
 }
+
+/** As JSON: `__metadata__` and an entry for each tensor. */
+type Header = Record<string, unknown>;
 
 export interface SafetensorsFile {
   tensors: Map<string, Tensor>;
@@ -41,24 +53,47 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const entries: Header = {};
   let offset = 0;
   for (const [name, tensor] of tensors) {
     const { dtype, shape, numel } = tensor;
     const end = offset + numel * dtypes[dtype].bytes;
-    header[name] = { dtype: dtypeNames[dtype], shape, data_offsets: [offset, end] };
+    entries[name] = { dtype: dtypeNames[dtype], shape, data_offsets: [offset, end] };
     offset = end;
   }
-  const json = Buffer.from(JSON.stringify(header));
-  const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, " ");
-  json.copy(padded);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.length));
+  const header = { __metadata__: metadata, ...entries };
+  const headerDigest = digestOfHeader(header);
+  const withDigests = (digests: readonly string[]) =>
+    headerBytes({
+      ...header,
+      __metadata__: { ...metadata, [digestsKey]: [...digests, headerDigest].join("") },
+    });
   writeFileAtomically(file, function* () {
-    yield length;
-    yield padded;
-    for (const tensor of tensors.values()) yield tensor.toBytes();
+    // The digests' place is kept: the bytes pass by once, on their way to the disk.
+    yield withDigests(Array.from(tensors, () => crc32Text(0)));
+    const digests: string[] = [];
+    for (const tensor of tensors.values()) {
+      const bytes = tensor.toBytes();
+      digests.push(crc32Text(crc32(bytes)));
+      yield bytes;
+    }
+    yield { at: 0, bytes: withDigests(digests) };
   });
+}
+
+/** The length, then the JSON, padded with spaces so that the data starts at a multiple of 8 bytes. */
+function headerBytes(header: Header): Buffer {
+  const json = Buffer.from(JSON.stringify(header));
+  const padded = Math.ceil(json.length / 8) * 8;
+  const bytes = Buffer.alloc(8 + padded, " ");
+  bytes.writeBigUInt64LE(BigInt(padded));
+  json.copy(bytes, 8);
+  return bytes;
+}
+
+/** Of a header without digests, however its JSON is spaced. */
+function digestOfHeader(header: Header): string {
+  return crc32Text(crc32(Buffer.from(JSON.stringify(header))));
 }
 
 /**
@@ -72,10 +107,17 @@ export function readSafetensors(
   return withFile(file, (fd) => {
     const { entries, metadata, dataStart } = readHeader(file, fd);
     const tensors = new Map<string, Tensor>();
-    for (const [name, { dtype, shape, start, end }] of entries) {
-      if (!wanted(name)) continue;
-      const bytes = readAt(file, fd, dataStart + start, end - start);
-      tensors.set(name, tensorFromBytes(bytes, shape, dtype));
+    try {
+      for (const [name, { dtype, shape, start, end, digest }] of entries) {
+        if (!wanted(name)) continue;
+        const bytes = readAt(file, fd, dataStart + start, end - start);
+        if (digest !== undefined && crc32Text(crc32(bytes)) !== digest)
+          throw otherThanWritten(file, `entry ${quoted(name)} is`);
+        tensors.set(name, tensorFromBytes(bytes, shape, dtype));
+      }
+    } catch (error) {
+      for (const tensor of tensors.values()) tensor.dispose();
+      throw error;
     }
     return { tensors, metadata };
   });
@@ -129,23 +171,41 @@ function readHeader(
   const headerBytes = Number(readAt(file, fd, 0, 8).readBigUInt64LE());
   if (headerBytes > maxHeaderBytes) throw new UserError(`${file} is not a safetensors file`);
   if (8 + headerBytes > size) throw new UserError(`${file} is cut short; use an earlier snapshot`);
+  const header = parseHeader(file, readAt(file, fd, 8, headerBytes));
+  const dataStart = 8 + headerBytes;
+  const { __metadata__: given, ...rest } = header;
+  const { [digestsKey]: digests, ...metadata } = stringsOf(given);
+  const entries = new Map(
+    Object.entries(rest).map(([name, value]) => [name, parseEntry(file, name, value, size - dataStart)]),
+  );
+  const ordered = inDataOrder(entries);
+  checkNoOverlap(file, ordered);
+  if (digests !== undefined) {
+    const parts = digests.match(/[0-9a-f]{8}/g) ?? [];
+    const own = digestOfHeader({ __metadata__: metadata, ...rest });
+    if (parts.join("") !== digests || parts.length !== ordered.length + 1 || parts.at(-1) !== own)
+      throw otherThanWritten(file, "its header is");
+    for (const [i, [, entry]] of ordered.entries()) entry.digest = parts[i] as string;
+  }
+  return { entries, metadata, dataStart };
+}
+
+function parseHeader(file: string, bytes: Buffer): Header {
   let header: unknown;
   try {
-    header = JSON.parse(readAt(file, fd, 8, headerBytes).toString("utf8"));
+    header = parseBoundedJson(bytes.toString("utf8"), headerBounds);
   } catch {
     throw new UserError(`${file} is not a safetensors file (its header is not JSON)`);
   }
   if (typeof header !== "object" || header === null || Array.isArray(header))
     throw new UserError(`${file} is not a safetensors file (its header is not an object)`);
-  const dataStart = 8 + headerBytes;
-  const metadata: Record<string, string> = {};
-  const entries = new Map<string, Entry>();
-  for (const [name, value] of Object.entries(header)) {
-    if (name === "__metadata__") Object.assign(metadata, stringsOf(value));
-    else entries.set(name, parseEntry(file, name, value, size - dataStart));
-  }
-  checkNoOverlap(file, entries);
-  return { entries, metadata, dataStart };
+  return header as Header;
+}
+
+function otherThanWritten(file: string, what: string): UserError {
+  return new UserError(
+    `${file} is damaged: ${what} not what was written; use an earlier snapshot (a program that changes such a file must leave out ${digestsKey} of its metadata)`,
+  );
 }
 
 function stringsOf(value: unknown): Record<string, string> {
@@ -176,12 +236,15 @@ function parseEntry(file: string, name: string, value: unknown, dataBytes: numbe
   return { dtype, shape, start, end };
 }
 
+/** Entries as their bytes follow each other; one without bytes comes before the one that starts where it does. */
+function inDataOrder(entries: ReadonlyMap<string, Entry>): [string, Entry][] {
+  return [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end);
+}
+
 /** Entries that share bytes could ask for far more memory than the file has. */
-function checkNoOverlap(file: string, entries: ReadonlyMap<string, Entry>): void {
+function checkNoOverlap(file: string, ordered: readonly [string, Entry][]): void {
   let previousEnd = 0;
-  for (const [name, { start, end }] of [...entries].sort(
-    ([, a], [, b]) => a.start - b.start || a.end - b.end,
-  )) {
+  for (const [name, { start, end }] of ordered) {
     if (start < previousEnd)
       throw new UserError(`${file} is damaged: entry ${quoted(name)} overlaps another`);
     previousEnd = end;

@@ -1,9 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadGenerator } from "../../src/interop/openSnapshot.js";
-import { readSnapshot, type SnapshotInfo, writeSnapshot } from "../../src/networks/snapshot.js";
+import type { Architecture } from "../../src/networks/registry.js";
+import {
+  disposeAll,
+  readSnapshot,
+  readSnapshotTensors,
+  type SnapshotInfo,
+  writeSnapshot,
+} from "../../src/networks/snapshot.js";
 import {
   type StyleGan2Config,
   StyleGan2Discriminator,
@@ -170,6 +177,100 @@ describe("a snapshot", () => {
       expect(liveTensors()).toBe(before);
     });
   });
+});
+
+describe("a file that says more than it has", () => {
+  const mapping = { mappingLayers: 64, mappingLrMultiplier: 0.01, wAvgBeta: 0.995 };
+  const growing = {
+    ...{ resolution: 4096, zDim: 8192, cDim: 0, channelBase: 2 ** 20, channelMax: 4096 },
+    ...{ mbstdGroupSize: 4, mbstdNumFeatures: 1, fromRgbActivation: "lrelu" },
+  };
+  /** Each of gigabytes: the largest options of every architecture. */
+  const giants: Record<Architecture, unknown> = {
+    stylegan2: {
+      ...{ ...tiny, ...mapping, resolution: 4096, zDim: 8192, wDim: 8192 },
+      ...{ channelBase: 2 ** 20, channelMax: 4096 },
+    },
+    "stylegan2-minimal": {
+      ...{ resolution: 4096, latentDim: 8192, cDim: 0, generatorFeatures: 1024, discriminatorFeatures: 1024 },
+      ...{ maxFeatures: 4096, groupSize: 4, ...mapping },
+    },
+    stylegan1: { ...growing, ...mapping, wDim: 8192 },
+    progan: growing,
+  };
+  const write = (architecture: string, config: unknown, tensors: Map<string, Tensor>) => {
+    const file = join(folder, "bomb.safetensors");
+    const texts = { architecture, config: JSON.stringify(config), curNimg: "1", classNames: "[]" };
+    scope(() => writeSafetensors(file, tensors, { format: "stylegan.ts snapshot 1", ...texts }));
+    return file;
+  };
+  /** What loading it ends with, when that takes below a second of processor and 64 MB. */
+  const loading = (file: string) => {
+    const [memory, start] = [process.resourceUsage().maxRSS, process.cpuUsage()];
+    let message = "";
+    try {
+      loadGenerator(file).G.dispose();
+    } catch (error) {
+      expect(error).toBeInstanceOf(UserError);
+      message = (error as UserError).message;
+    }
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1e6).toBeLessThan(1);
+    const beyond = process.resourceUsage().maxRSS - memory - statSync(file).size / 1024;
+    expect(beyond).toBeLessThan(64 * 1024);
+    return message;
+  };
+
+  it.each(Object.entries(giants))("%s: metadata alone", (architecture, config) => {
+    const file = write(architecture, config, new Map());
+    expect(statSync(file).size).toBeLessThan(1000);
+    expect(loading(file)).toMatch(/no generator/);
+  });
+
+  it.each(Object.entries(giants))("%s: metadata and one tensor", (architecture, config) => {
+    const tensors = () =>
+      new Map([
+        ["G_ema.x", tensor([1])],
+        ["D.x", tensor([1])],
+      ]);
+    expect(loading(scope(() => write(architecture, config, tensors())))).toMatch(
+      /does not fit the network: entry G_ema\.\S+ is missing, expected shape/,
+    );
+  });
+
+  it("classes of 16 million brackets", () => {
+    const file = join(folder, "bomb.safetensors");
+    const texts = {
+      architecture: "stylegan2",
+      config: JSON.stringify(tiny),
+      classNames: "[".repeat(15_000_000),
+    };
+    writeSafetensors(file, new Map(), { format: "stylegan.ts snapshot 1", ...texts });
+    expect(loading(file)).toMatch(/is not a network snapshot/);
+  });
+});
+
+describe("a file with elements that are not finite", () => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    "%s is refused by name of the tensor, and nothing leaks",
+    (value) =>
+      withNetworks(tiny, (networks) => {
+        const file = join(folder, "nan.safetensors");
+        const before = liveTensors();
+        scope(() => {
+          const bias = networks.G_ema.stateDict().get("synthesis.b8.conv1.bias") as Tensor;
+          noGrad(() => bias.narrow(0, 2, 1).fill_(value));
+        });
+        writeSnapshot(file, networks, infoOf(tiny));
+        expect(() => loadGenerator(file)).toThrow(UserError);
+        expect(() => loadGenerator(file)).toThrow(
+          /G_ema\.synthesis\.b8\.conv1\.bias has elements that are not finite/,
+        );
+        // The other networks are as they should be.
+        disposeAll(readSnapshotTensors(file, ["G", "D"]));
+        expect(liveTensors()).toBe(before);
+      }),
+  );
 });
 
 describe("a conditional StyleGAN2", () => {

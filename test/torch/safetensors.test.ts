@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UserError } from "../../src/system/errors.js";
 import { zeros } from "../../src/torch/ops.js";
@@ -92,7 +93,104 @@ describe("round trip", () => {
     }));
 });
 
+describe("digests", () => {
+  const write = (file: string) =>
+    writeSafetensors(
+      file,
+      new Map<string, Tensor>([
+        ["a.weight", tensor([1, 2, 3, 4, 5, 6], [3, 2])],
+        ["empty", tensor([], [0, 2])],
+        ["7", tensor([Math.PI])],
+        ["large", tensor(Float32Array.from({ length: 5000 }, (_, i) => Math.sin(i)))],
+      ]),
+      { format: "test", progress: JSON.stringify({ tick: 12, totalSeconds: 34.5 }) },
+    );
+
+  it("notice 400 flipped bits in tensors, by name of the tensor, and in the header", () =>
+    scope(() => {
+      const file = path("flipped.safetensors");
+      write(file);
+      const whole = readFileSync(file);
+      const wanted = readSafetensors(file);
+      const headerEnd = 8 + Number(whole.readBigUInt64LE());
+      const next = numbers(9);
+      let harmless = 0;
+      for (let i = 0; i < 400; i++) {
+        const [start, end] = i % 2 === 0 ? [8, headerEnd] : [headerEnd, whole.length];
+        const at = start + Math.floor(next() * (end - start));
+        const flipped = Buffer.from(whole);
+        flipped[at] = (flipped[at] as number) ^ (1 << Math.floor(next() * 8));
+        writeFileSync(file, flipped);
+        const error = errorOf(() => {
+          // The name of the digests themselves, or a space that became a tab: all else must be there.
+          const { tensors, metadata } = readSafetensors(file);
+          expect(metadata).toMatchObject(wanted.metadata);
+          for (const [name, tensor] of wanted.tensors) {
+            expect(tensors.get(name)?.shape).toEqual(tensor.shape);
+            expect(tensors.get(name)?.toBytes()).toEqual(tensor.toBytes());
+          }
+          harmless += 1;
+        });
+        if (error === undefined) continue;
+        expectUserError(
+          file,
+          i % 2 === 0 ? /./ : /damaged: entry "(a\.weight|7|large)" is not what was written/,
+        );
+      }
+      expect(harmless).toBeLessThan(10);
+    }));
+
+  it("are those of zips, a text in the metadata: other programs read the file as before", () =>
+    scope(() => {
+      const file = path("digests.safetensors");
+      write(file);
+      const whole = readFileSync(file);
+      const headerEnd = 8 + Number(whole.readBigUInt64LE());
+      const header = JSON.parse(whole.toString("utf8", 8, headerEnd)) as {
+        __metadata__: Record<string, string>;
+        large: { data_offsets: [number, number] };
+      };
+      const { crc32: digests = "", ...metadata } = header.__metadata__;
+      expect(digests).toMatch(/^[0-9a-f]{40}$/);
+      const [start, end] = header.large.data_offsets;
+      const zipped = gzipSync(whole.subarray(headerEnd + start, headerEnd + end));
+      expect(Number.parseInt(digests.slice(24, 32), 16)).toBe(zipped.readUInt32LE(zipped.length - 8));
+      expect(readSafetensors(file).metadata).toEqual(metadata);
+      // A tensor that is not asked for is not looked at.
+      whole.writeUInt8((whole.at(-1) as number) ^ 1, whole.length - 1);
+      writeFileSync(file, whole);
+      expect(readSafetensors(file, (name) => name !== "large").tensors.size).toBe(3);
+    }));
+
+  it("need not be there: files from before and of other programs load", () =>
+    scope(() => {
+      expect(readSafetensors(crafted(entry({}))).tensors.get("x")?.shape).toEqual([2]);
+    }));
+
+  it.each([
+    ["too few", "00000000"],
+    ["no digits", "x".repeat(16)],
+    ["of another file", "0123456789abcdef"],
+  ])("%s are an error", (_, crc32) => {
+    expectUserError(crafted({ ...entry({}), __metadata__: { crc32 } }), /header is not what was written/);
+  });
+});
+
 describe("hostile files", () => {
+  it("JSON of 12 MB of brackets, of lists and of entries takes no more memory than the file has", () => {
+    const items = (text: string) => `{"x":[${text.repeat(4_000_000)}1]}`;
+    const entries = Array.from(
+      { length: 150_000 },
+      (_, i) => `"${i}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`,
+    );
+    for (const header of ["[".repeat(12_000_000), items("[],"), items("1, "), `{${entries.join(",")}}`]) {
+      const file = crafted(header);
+      const before = process.memoryUsage.rss();
+      expectUserError(file, /not a safetensors file/);
+      expect(process.memoryUsage.rss() - before).toBeLessThan((64 + 3 * 12) * 2 ** 20);
+    }
+  });
+
   it.each([
     ["empty", 0],
     ["7 bytes", 7],
