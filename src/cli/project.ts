@@ -61,7 +61,10 @@ export function addProject(program: Command): void {
     .summary("find the latent of a picture")
     .description(description)
     .addOption(networkOption())
-    .requiredOption("--target <file>", "the picture: JPEG, PNG, WebP or SVG; its centre square is taken")
+    .requiredOption(
+      "--target <file>",
+      "the picture: JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG; its centre square is taken",
+    )
     .requiredOption("--outdir <folder>", "where the results go")
     .addOption(
       new Option("--space <name>", latentSpaces.join(" or ")).argParser(oneOf(latentSpaces)).default("w"),

@@ -7,7 +7,7 @@ import { defaultCacheDirectory, openPreparedImages, type PreparedImages } from "
 import { type Classes, readClasses } from "./classes.js";
 import { openEmoji } from "./emoji.js";
 import { openFolder } from "./folder.js";
-import { type ImageSource, reasonOf, type SkippedFile } from "./imageSource.js";
+import { type ImageSource, readableFormats, reasonOf, type SkippedFile } from "./imageSource.js";
 import { checkBackground, imageSize } from "./prepareImage.js";
 import { openZip } from "./zip.js";
 
@@ -122,7 +122,7 @@ function checkResolution(resolution: number): void {
 
 function noImages(source: string, skipped: readonly SkippedFile[]): UserError {
   return new UserError(
-    `${source} holds no image that can be read${because(skipped)}: put JPEG, PNG, WebP or SVG files there`,
+    `${source} holds no image that can be read${because(skipped)}: put ${readableFormats} files there`,
   );
 }
 

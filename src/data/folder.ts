@@ -12,6 +12,7 @@ import {
   type SkippedFile,
   type SourceFile,
   tooLarge,
+  unreadableFormat,
 } from "./imageSource.js";
 import { mapInOrder } from "./mapInOrder.js";
 
@@ -38,6 +39,8 @@ export async function openFolder(folder: string): Promise<ImageSource> {
         datasetJson = fileIn(root, entry, stats);
       } else if (!isImagePath(entry)) {
         // Read-me files, captions and the like: not an error, and not worth a word.
+        const format = unreadableFormat(entry);
+        if (format !== undefined) skipped.push({ file: entry, reason: format });
       } else if (!stats?.isFile()) {
         skipped.push({ file: entry, reason: reason ?? "not a regular file" });
       } else if (stats.size > MAX_FILE_BYTES) {

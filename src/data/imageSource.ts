@@ -44,9 +44,21 @@ export function tooLarge(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)} MiB is over the limit of ${MAX_FILE_BYTES / 2 ** 20} MiB`;
 }
 
+/** The formats that sharp reads with what its npm package holds, in words for a user. */
+export const readableFormats = "JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG";
+
 /** True for paths that end like an image and are not hidden (macOS puts `._x.png` stubs beside pictures). */
 export function isImagePath(path: string): boolean {
-  return /\.(jpe?g|png|webp|svg)$/i.test(path) && !isHidden(path);
+  return /\.(jpe?g|png|webp|svg|avif|gif|tiff?)$/i.test(path) && !isHidden(path);
+}
+
+/** Why a file that is a picture for its owner is skipped; undefined for all other files. HEVC has patents, so no HEIC. */
+export function unreadableFormat(path: string): string | undefined {
+  const ending = /\.(heic|heif|bmp|jxl|jp2|psd|tga|exr|hdr|dng|cr2|cr3|nef|arw|raf|orf|rw2)$/i.exec(
+    path,
+  )?.[1];
+  if (ending === undefined || isHidden(path)) return undefined;
+  return `${ending.toUpperCase()} cannot be read: convert it to JPEG or PNG`;
 }
 
 /** True if a name on the path starts with a dot, or is the folder that macOS adds to zips. */

@@ -9,7 +9,7 @@ export interface PrepareOptions {
 }
 
 /**
- * Decodes a JPEG, PNG, WebP or SVG into `[resolution, resolution, 3]` sRGB bytes: turned upright, laid over the
+ * Decodes a picture (of several frames or pages the first) into `[resolution, resolution, 3]` sRGB bytes: turned upright, laid over the
  * background, cropped to its centre square and resized with a Lanczos filter (an SVG is drawn at that size). Rejects if
  * the picture is damaged.
  */

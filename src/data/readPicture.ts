@@ -1,10 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { UserError } from "../system/errors.js";
-import { MAX_FILE_BYTES, reasonOf, tooLarge } from "./imageSource.js";
+import { MAX_FILE_BYTES, readableFormats, reasonOf, tooLarge } from "./imageSource.js";
 import { prepareImage } from "./prepareImage.js";
 
 /**
- * One picture from a JPEG, PNG, WebP or SVG, as a data set would have it: turned upright, laid over white, cropped to
+ * One picture from a file (`readableFormats`), as a data set would have it: turned upright, laid over white, cropped to
  * its centre square and scaled to `resolution`.
  * @returns `pixels` as [resolution, resolution, 3] sRGB bytes
  * @throws UserError when there is no such file or it is no picture
@@ -20,7 +20,7 @@ export async function readPicture(
   const pixels = await prepareImage(await readFile(file), { resolution, background: "white" }).catch(
     (error: unknown) => {
       throw new UserError(
-        `${file} cannot be read as a picture (${reasonOf(error)}); give a JPEG, PNG, WebP or SVG`,
+        `${file} cannot be read as a picture (${reasonOf(error)}); give ${readableFormats}`,
       );
     },
   );

@@ -12,6 +12,7 @@ import {
   type SkippedFile,
   type SourceFile,
   tooLarge,
+  unreadableFormat,
 } from "./imageSource.js";
 
 /**
@@ -41,6 +42,8 @@ async function listZip(file: string, zip: yauzl.ZipFile): Promise<ImageSource> {
   try {
     for await (const entry of zip.eachEntry()) {
       const path = entryName(entry);
+      const format = unreadableFormat(path);
+      if (format !== undefined) skipped.push({ file: path, reason: format });
       if (!isImagePath(path) && basename(path) !== "dataset.json") continue;
       const unsafe = yauzl.validateFileName(path);
       if (unsafe !== null) {

@@ -20,6 +20,35 @@ describe("images become square RGB", () => {
     expect(distance(pixelOf(dataset, "b.jpg", 12, 2), BLUE)).toBeLessThan(8);
   });
 
+  it("reads GIF, TIFF and AVIF; of an animation the first frame", async () => {
+    const frames = { raw: { width: 32, height: 64, channels: 3 as const, pageHeight: 32 } };
+    const redThenBlue = Buffer.alloc(32 * 64 * 3).map((_, i) =>
+      i % 3 === (i < 32 * 32 * 3 ? 0 : 2) ? 255 : 0,
+    );
+    await workspace.write("a.gif", await sharp(redThenBlue, frames).gif().toBuffer());
+    await workspace.write("b.tif", await plain("red").tiff().toBuffer());
+    await workspace.write(
+      "c.TIFF",
+      await plain("red").toColourspace("cmyk").withIccProfile("cmyk").tiff().toBuffer(),
+    );
+    await workspace.write("d.avif", await plain("red").avif().toBuffer());
+    const dataset = await workspace.open();
+    expect((await sharp(`${workspace.data}/a.gif`).metadata()).pages).toBe(2);
+    expect(dataset.skipped).toEqual([]);
+    for (const [i, far] of [4, 4, 50, 8].entries())
+      expect(distance(pixelOf(dataset, dataset.fileNames[i]!, 8, 8), RED)).toBeLessThan(far);
+  });
+
+  it("names pictures in formats that cannot be read", async () => {
+    await workspace.write("a.png", await plain("red").png().toBuffer());
+    for (const name of ["IMG_0001.HEIC", "raw/x.CR2", "._y.heic"]) await workspace.write(name, "bytes");
+    const { skipped } = await workspace.open();
+    expect(skipped).toEqual([
+      { file: "IMG_0001.HEIC", reason: "HEIC cannot be read: convert it to JPEG or PNG" },
+      { file: "raw/x.CR2", reason: "CR2 cannot be read: convert it to JPEG or PNG" },
+    ]);
+  });
+
   it("converts CMYK", async () => {
     await workspace.write("a.jpg", await plain("white").toColourspace("cmyk").jpeg().toBuffer());
     await workspace.write("b.jpg", await plain("red").toColourspace("cmyk").jpeg().toBuffer());
