@@ -6,6 +6,8 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // What computes, as a program's entry says it.
+    setupFiles: ["src/torch/libtorch.ts"],
     projects: [
       { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
       {

@@ -6,12 +6,8 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { integerFrom, oneOf } from "../src/cli/values.js";
 import { createGenerator } from "../src/networks/registry.js";
-import {
-  type GenerateOptions,
-  generateFiles,
-  type ImageFormat,
-  imageFormats,
-} from "../src/synthesis/generate.js";
+import { type ImageFormat, imageFormats } from "../src/synthesis/choices.js";
+import { type GenerateOptions, generateFiles } from "../src/synthesis/generate.js";
 import { latentsOfSeeds } from "../src/synthesis/latents.js";
 import { mapLatents, synthesizeImages } from "../src/synthesis/render.js";
 import { packageRoot } from "../src/system/packageRoot.js";

@@ -1,6 +1,7 @@
 // Time inside of the addon: libtorch, and our own kernels.
 
-import { type NativeOp, native } from "../src/torch/native.js";
+import type { EngineOp } from "../src/torch/engine.js";
+import { libtorch } from "../src/torch/libtorch.js";
 
 let inside = 0;
 
@@ -11,9 +12,9 @@ export function insideMs(): number {
 
 /** Times every function of the addon from now on. Must run before any operator has been looked up. */
 export function timeTheAddon(): void {
-  const addon = native as unknown as Record<string, (...args: never[]) => unknown>;
+  const addon = libtorch() as unknown as Record<string, (...args: never[]) => unknown>;
   for (const [name, call] of Object.entries(addon))
-    addon[name] = name === "op" ? (...args: never[]) => timed(call(...args) as NativeOp) : timed(call);
+    addon[name] = name === "op" ? (...args: never[]) => timed(call(...args) as EngineOp) : timed(call);
 }
 
 function timed<F extends (...args: never[]) => unknown>(call: F): F {

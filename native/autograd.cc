@@ -45,7 +45,7 @@ napi_value gradOf(napi_env env, napi_value* arguments, size_t, void*) {
   return handlesToJs(env, {argument(env, arguments[0]).grad()});
 }
 
-// grad(outputs, inputs, gradOutputs | null, createGraph, allowUnused): handles, 0 where there is no gradient.
+// grad(outputs, inputs, gradOutputs | null, createGraph): handles; an input that takes no part in the outputs is an error.
 napi_value grad(napi_env env, napi_value* arguments, size_t, void*) {
   auto outputs = tensorsFrom(env, arguments[0], "output");
   auto inputs = tensorsFrom(env, arguments[1], "input");
@@ -53,7 +53,7 @@ napi_value grad(napi_env env, napi_value* arguments, size_t, void*) {
   if (!isNullish(env, arguments[2])) gradOutputs = tensorsFrom(env, arguments[2], "gradOutput");
   bool createGraph = boolFrom(env, arguments[3]);
   auto gradients = torch::autograd::grad(outputs, inputs, gradOutputs, /*retain_graph=*/createGraph, createGraph,
-                                         /*allow_unused=*/boolFrom(env, arguments[4]));
+                                         /*allow_unused=*/false);
   return handlesToJs(env, gradients);
 }
 

@@ -60,10 +60,6 @@ napi_value device(napi_env env, napi_value* arguments, size_t, void*) {
   return toJs(env, argument(env, arguments[0]).device().str());
 }
 
-napi_value dataPointer(napi_env env, napi_value* arguments, size_t, void*) {
-  return toJs(env, static_cast<double>(reinterpret_cast<uintptr_t>(argument(env, arguments[0]).data_ptr())));
-}
-
 napi_value item(napi_env env, napi_value* arguments, size_t, void*) {
   return toJs(env, argument(env, arguments[0]).item().toDouble());
 }
@@ -119,7 +115,6 @@ void registerTensor(napi_env env, napi_value exports) {
   defineFunction(env, exports, "strides", strides);
   defineFunction(env, exports, "dtype", dtype);
   defineFunction(env, exports, "device", device);
-  defineFunction(env, exports, "dataPointer", dataPointer);
   defineFunction(env, exports, "item", item);
   defineFunction(env, exports, "dispose", dispose);
   defineFunction(env, exports, "disposeAll", disposeAll);

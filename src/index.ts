@@ -1,6 +1,8 @@
 // The library: `import { loadNetwork } from "stylegan"`. What is not here is not public and may change.
 // Every capability has a program in examples/.
 
+import "./torch/libtorch.js";
+
 // ---- training and measuring ----
 export { type Dataset, type DatasetOptions, openDataset } from "./data/dataset.js";
 // ---- pictures ----
@@ -22,9 +24,10 @@ export type { SwdResult } from "./metrics/swd.js";
 export type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./networks/network.js";
 export { createDiscriminator, createGenerator, type NetworkDescription } from "./networks/registry.js";
 export { type SnapshotInfo, writeSnapshot } from "./networks/snapshot.js";
+export type { LatentSpace, PictureFormat } from "./synthesis/choices.js";
 // ---- latents ----
 export { type Direction, type DirectionStep, findDirections, moveAlong } from "./synthesis/directions.js";
-export { encodePicture, type PictureFormat, writePng } from "./synthesis/encode.js";
+export { encodePicture, writePng } from "./synthesis/encode.js";
 // ---- mixing and films ----
 export { type Film, openFilm } from "./synthesis/film.js";
 export { type InterpolationOptions, interpolationFrames } from "./synthesis/interpolate.js";
@@ -32,7 +35,6 @@ export { readLatents, writeLatents } from "./synthesis/latentFile.js";
 export { classRows, latentsOfSeeds } from "./synthesis/latents.js";
 export { type Picture, tile } from "./synthesis/picture.js";
 export {
-  type LatentSpace,
   type Projection,
   type ProjectionStep,
   type ProjectOptions,

@@ -28,7 +28,7 @@ const only: Record<string, string[]> = {
   web: ["protocol", "numpy"],
 };
 /** Only src/torch names operators or loads the addon. */
-const ofTorchAlone = ["src/torch/dispatch", "src/torch/native"];
+const ofTorchAlone = ["src/torch/dispatch", "src/torch/engine"];
 
 const filesUnder = (folder: string) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })

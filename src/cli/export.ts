@@ -1,19 +1,14 @@
 // stylegan export
 
-import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { exportOnnx } from "../interop/onnx/export.js";
-import { writeOnnx } from "../interop/onnx/files.js";
-import { type Precision, precisions } from "../interop/onnx/graph.js";
-import { writePage } from "../interop/onnx/page.js";
-import { packageVersion } from "../system/packageRoot.js";
-import { networkOption, openGenerator } from "./networkOptions.js";
-import { makeOutputFolder } from "./outputFolder.js";
+import { type Precision, precisions } from "../interop/onnx/precision.js";
+import { networkOption } from "./networkOptions.js";
 import { oneOf } from "./values.js";
+import { whenRun } from "./whenRun.js";
 
 const formats = ["onnx", "web"] as const;
 
-interface ExportOptions {
+export interface ExportOptions {
   network: string;
   format: (typeof formats)[number];
   precision: Precision;
@@ -53,19 +48,5 @@ export function addExport(program: Command): void {
         .default("float32"),
     )
     .addHelpText("after", help)
-    .action(run);
-}
-
-function run(folder: string, { network, format, precision }: ExportOptions): void {
-  const { G, info } = openGenerator({ network, device: "cpu" });
-  const { description, classNames } = info;
-  const models = exportOnnx(G, { description, classNames, precision, version: packageVersion() });
-  G.dispose();
-  makeOutputFolder(folder, "folder");
-  if (format === "onnx") {
-    process.stdout.write(`${writeOnnx(folder, models).join(", ")} in ${folder}\n`);
-  } else {
-    const megabytes = writePage(folder, models) / 1e6;
-    process.stdout.write(`${join(folder, "index.html")} and what it needs, ${megabytes.toFixed(0)} MB\n`);
-  }
+    .action(whenRun(() => import("./actions/export.js")));
 }

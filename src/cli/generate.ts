@@ -1,40 +1,26 @@
 // stylegan generate
 
 import { type Command, Option } from "commander";
-import type { Generator } from "../networks/network.js";
-import type { SnapshotInfo } from "../networks/snapshot.js";
-import {
-  type GenerateOptions,
-  generateFiles,
-  gridShapeOf,
-  type ImageFormat,
-  imageCount,
-  imageFormats,
-} from "../synthesis/generate.js";
-import { readLatents } from "../synthesis/latentFile.js";
-import { checkGrid } from "../synthesis/picture.js";
+import { type ImageFormat, imageFormats } from "../synthesis/choices.js";
 import { UserError } from "../system/errors.js";
-import { addDirectionOptions, chosenDirections, type DirectionOptions } from "./directionOptions.js";
-import { longWork } from "./longWork.js";
+import { addDirectionOptions, type DirectionOptions } from "./directionOptions.js";
 import {
   addDeviceOptions,
   type BatchOption,
   batchOption,
   type ClassOption,
-  classIndexOf,
   classOption,
   type NetworkOptions,
   type NoiseOption,
   networkOption,
   noiseModeOption,
-  openGenerator,
   truncationPsi,
   truncCutoffOption,
 } from "./networkOptions.js";
-import { makeOutputFolder } from "./outputFolder.js";
 import { grid, oneOf, seeds, severalOf } from "./values.js";
+import { whenRun } from "./whenRun.js";
 
-interface Options extends NetworkOptions, ClassOption, NoiseOption, BatchOption, DirectionOptions {
+export interface Options extends NetworkOptions, ClassOption, NoiseOption, BatchOption, DirectionOptions {
   seeds?: number[];
   projectedW?: string;
   trunc: number[];
@@ -83,51 +69,12 @@ export function addGenerate(program: Command): void {
     )
     .addOption(new Option("--grid <CxR>", "also a grid with so many columns and rows").argParser(grid))
     .addOption(batchOption());
-  addDeviceOptions(command).addHelpText("after", example).action(generate);
+  addDeviceOptions(command)
+    .addHelpText("after", example)
+    .action(whenRun(() => import("./actions/generate.js"), checkSource));
 }
 
-async function generate(options: Options): Promise<void> {
-  checkSource(options);
-  const { outdir, format, noiseMode, batch } = options;
-  const { G, info } = openGenerator(options);
-  try {
-    const source = await sourceOf(options, G, info);
-    const steps = chosenDirections(options, G).map(({ direction, from }) => ({ direction, amount: from }));
-    const request: GenerateOptions = { source, steps, noiseMode, batch, outdir, format, grid: options.grid };
-    const shape = gridShapeOf(G, request);
-    if (shape) checkGrid(shape);
-    makeOutputFolder(outdir);
-    await run(G, request);
-    if ("ws" in source) source.ws.dispose();
-  } finally {
-    G.dispose();
-  }
-}
-
-async function run(G: Generator, request: GenerateOptions): Promise<void> {
-  const { source, outdir } = request;
-  const total = imageCount(source);
-  const { written, grid } = await longWork(
-    { total, unit: "pictures", onStop: "Stopping after these pictures." },
-    (work) =>
-      generateFiles(G, {
-        ...request,
-        onProgress: (done) => work.update(done),
-        shouldStop: () => work.isStopping,
-      }),
-  );
-  const places = request.grid ? request.grid.columns * request.grid.rows : 0;
-  if (grid && places > total)
-    process.stderr.write(`The grid has ${places} places for ${total} pictures; the rest stays black.\n`);
-  const what = `${written} ${written === 1 ? "picture" : "pictures"}`;
-  process.stdout.write(
-    written < total
-      ? `Stopped: ${what} of ${total} in ${outdir}\n`
-      : `${what} in ${outdir}${grid ? `, together in ${grid}` : ""}\n`,
-  );
-}
-
-/** Which options go together, before anything is opened. */
+/** Which options go together, before anything is loaded. */
 function checkSource({
   seeds: list,
   projectedW,
@@ -152,15 +99,4 @@ function checkSource({
   for (const [flag, given] of useless)
     if (given)
       throw new UserError(`${flag} has no effect on the latents of --projected-w; leave one of them out`);
-}
-
-async function sourceOf(
-  options: Options,
-  G: Generator,
-  info: SnapshotInfo,
-): Promise<GenerateOptions["source"]> {
-  const { projectedW, seeds: list = [], trunc, truncCutoff } = options;
-  if (projectedW !== undefined) return { ws: await readLatents(projectedW, G) };
-  const classIndex = classIndexOf(options, G, info);
-  return { seeds: list, truncations: trunc, truncationCutoff: truncCutoff, classIndex };
 }

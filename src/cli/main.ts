@@ -4,7 +4,6 @@
 import { Command, CommanderError } from "commander";
 import { UserError } from "../system/errors.js";
 import { packageVersion } from "../system/packageRoot.js";
-import { warnAboutSlowBlas } from "../torch/runtime.js";
 import { addDirections } from "./directions.js";
 import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
@@ -16,6 +15,7 @@ import { addProject } from "./project.js";
 import { addServe } from "./serve.js";
 import { addStyleMix } from "./styleMix.js";
 import { addTrain } from "./train.js";
+import "../torch/libtorch.js";
 
 const badInput = 2;
 
@@ -40,7 +40,6 @@ async function main(args: readonly string[]): Promise<void> {
     command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, help)) });
   }
   program.configureOutput({ outputError: (text, write) => write(oneLine(text, "see stylegan --help")) });
-  program.hook("preAction", warnAboutSlowBlas);
   await program.parseAsync(args);
 }
 

@@ -1,29 +1,19 @@
 // stylegan project
 
-import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { readPicture } from "../data/readPicture.js";
-import { multiScaleDistance, perceptualDistance } from "../losses/pictureDistance.js";
-import { writePng } from "../synthesis/encode.js";
-import { writeLatents } from "../synthesis/latentFile.js";
-import { ProjectionFilm } from "../synthesis/projectionFilm.js";
+import { type LatentSpace, latentSpaces } from "../synthesis/choices.js";
 import { projectionDefaults } from "../synthesis/projectionSchedule.js";
-import { type LatentSpace, latentSpaces, type Projection, project } from "../synthesis/projector.js";
-import { Script } from "../torch/script.js";
-import { longWork } from "./longWork.js";
 import {
   addDeviceOptions,
   type ClassOption,
-  classIndexOf,
   classOption,
   type NetworkOptions,
   networkOption,
-  openGenerator,
 } from "./networkOptions.js";
-import { makeOutputFolder } from "./outputFolder.js";
 import { integerFrom, maxSeed, oneOf } from "./values.js";
+import { whenRun } from "./whenRun.js";
 
-interface ProjectOptions extends NetworkOptions, ClassOption {
+export interface ProjectOptions extends NetworkOptions, ClassOption {
   target: string;
   outdir: string;
   space: LatentSpace;
@@ -82,53 +72,7 @@ export function addProject(program: Command): void {
     )
     .option("--perceptual <file>", "a perceptual network in TorchScript, called as NVIDIA's vgg16.pt")
     .option("--no-video", "no film");
-  addDeviceOptions(command).addHelpText("after", notes).action(projectCommand);
-}
-
-async function projectCommand(options: ProjectOptions): Promise<void> {
-  const { outdir, space, seed, numSteps: steps } = options;
-  const { G, info } = openGenerator(options);
-  const classIndex = classIndexOf(options, G, info);
-  const target = await readPicture(options.target, G.resolution);
-  const perceptual =
-    options.perceptual === undefined ? undefined : Script.load(options.perceptual, options.device);
-  const distance = perceptual ? perceptualDistance(perceptual) : multiScaleDistance;
-  const film = options.video ? new ProjectionFilm(target, steps) : undefined;
-  const onStop = "Stopping after this step and writing what is there.";
-  try {
-    makeOutputFolder(outdir);
-    const result = await longWork({ total: steps, unit: "steps", onStop }, async (work) => {
-      const found = await project(G, {
-        ...{ target, space, steps, seed, classIndex, distance },
-        onStep: ({ step, distance: now }, projector) => {
-          film?.add(projector);
-          work.update(step, `distance ${now.toPrecision(3)}`);
-        },
-        shouldStop: () => work.isStopping,
-      });
-      await writePng(join(outdir, "target.png"), target);
-      await writePng(join(outdir, "proj.png"), found.picture);
-      writeLatents(join(outdir, "projected_w.npz"), found.ws);
-      await film?.write(join(outdir, "proj.webp"));
-      return found;
-    });
-    process.stdout.write(report(result, { ...options, distance: distance.name }));
-    result.ws.dispose();
-  } finally {
-    perceptual?.dispose();
-    G.dispose();
-  }
-}
-
-function report(
-  { steps, initialDistance, distance }: Projection,
-  options: Pick<ProjectOptions, "outdir" | "network" | "numSteps" | "video"> & { distance: string },
-): string {
-  const { outdir, network, numSteps, video } = options;
-  const files = ["target.png", "proj.png", "projected_w.npz", ...(video ? ["proj.webp"] : [])];
-  const done = steps < numSteps ? `Stopped after ${steps} of ${numSteps} steps` : `${steps} steps`;
-  return `${done}: ${options.distance} ${distance.toPrecision(3)} (mean picture: ${initialDistance.toPrecision(3)})
-${files.join(", ")} in ${outdir}. What next:
-  npm run stylegan -- generate --network ${network} --projected-w ${join(outdir, "projected_w.npz")} --outdir ${outdir}
-`;
+  addDeviceOptions(command)
+    .addHelpText("after", notes)
+    .action(whenRun(() => import("./actions/project.js")));
 }

@@ -24,9 +24,11 @@ import { RunDirectory } from "../training/runDirectory.js";
 import { largestBatch } from "../training/schedule.js";
 import { withChanges } from "../training/settings.js";
 import { DivergenceError } from "../training/statistics.js";
-import { addDeviceOptions, type DeviceOptions, printNotes, useDevice } from "./networkOptions.js";
+import { printNotes, useDevice } from "./actions/openNetwork.js";
+import { serveTraining, type TrainingPage } from "./actions/serveTraining.js";
+import { addDeviceOptions, type DeviceOptions } from "./networkOptions.js";
 import { createReporter, duration } from "./progress.js";
-import { portNumber, serveTraining, type TrainingPage } from "./serve.js";
+import { portNumber } from "./serve.js";
 import { exitCodeOf, watchSignals } from "./signals.js";
 import { integerFrom, listOf, maxSeed, type NumberRange, numberIn, oneOf } from "./values.js";
 

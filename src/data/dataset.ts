@@ -26,8 +26,6 @@ export interface DatasetOptions {
   subset?: number;
   /** Default: 0. */
   subsetSeed?: number;
-  /** With fewer usable images the set is refused. Default: 1. */
-  minimumImages?: number;
   /** Where prepared images are kept. Default: see `defaultCacheDirectory`. */
   cacheDirectory?: string;
   /** Called after each image while the set is prepared; never called if that was done before. */
@@ -143,15 +141,10 @@ async function selectImages({ options, source, prepared, resolution }: Selection
   const skipped = [...source.skipped, ...prepared.skipped];
   const available = prepared.files.length;
   if (available === 0) throw noImages(options.source, skipped);
-  const { subset = available, subsetSeed = 0, minimumImages = 1 } = options;
+  const { subset = available, subsetSeed = 0 } = options;
   if (!Number.isInteger(subset) || subset < 1 || subset > available) {
     throw new UserError(
       `a subset of ${subset} is not possible: ${options.source} has ${available} usable images, give a whole number up to that`,
-    );
-  }
-  if (subset < minimumImages) {
-    throw new UserError(
-      `${subset} usable images are too few, at least ${minimumImages} are needed${because(skipped)}: add images or use a smaller batch`,
     );
   }
   // Classes come from all images, so that a class keeps its number whatever the subset.

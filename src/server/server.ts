@@ -11,13 +11,11 @@ import { BrowserModels } from "./browserModels.js";
 import { EventHub } from "./events.js";
 import { Frames } from "./frames.js";
 import { HttpError, sendError } from "./http.js";
+import { defaultPort, portsToTry } from "./port.js";
 import { Runs } from "./runs.js";
 import { checkSite, newToken, setSecurityHeaders } from "./security.js";
 import { StaticFiles } from "./static.js";
 
-/** Without --port: the first free one of these. */
-export const defaultPort = 7411;
-const portsToTry = 20;
 const loopback = "127.0.0.1";
 
 export interface ServeOptions {

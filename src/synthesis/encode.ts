@@ -3,13 +3,9 @@
 import { availableParallelism } from "node:os";
 import sharp from "sharp";
 import { writeFileBeside } from "../system/atomicFile.js";
+import type { PictureFormat } from "./choices.js";
 import type { Picture } from "./picture.js";
 import { encodePng } from "./png.js";
-
-/** Formats of a picture, as the names of its files end. */
-export const pictureFormats = ["png", "webp", "jpg"] as const;
-
-export type PictureFormat = (typeof pictureFormats)[number];
 
 /** Of JPEG and WebP: beyond it files grow and nobody sees a difference. */
 const quality = 95;

@@ -7,10 +7,8 @@ import type { Readable, Writable } from "node:stream";
 import sharp from "sharp";
 import { temporaryName, writeError, writeFileBeside } from "../system/atomicFile.js";
 import { UserError } from "../system/errors.js";
+import { type FilmFormat, filmFormats } from "./choices.js";
 import type { Picture } from "./picture.js";
-
-export const filmFormats = ["webp", "gif", "mp4"] as const;
-export type FilmFormat = (typeof filmFormats)[number];
 
 export interface FilmOptions {
   width: number;

@@ -7,16 +7,12 @@ import { encodeNpy } from "../numpy/npy.js";
 import { cat } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
+import type { ImageFormat } from "./choices.js";
 import { type DirectionStep, moveAlong } from "./directions.js";
-import { encodePicture, FileQueue, type PictureFormat, pictureFormats, writePicture } from "./encode.js";
+import { encodePicture, FileQueue, writePicture } from "./encode.js";
 import { latentsOfSeeds } from "./latents.js";
 import { Grid, type GridShape } from "./picture.js";
 import { mapLatents, synthesizeImages, toPictures } from "./render.js";
-
-/** Formats of one image: pictures, or the network's float32 values [3, H, W] as NumPy reads them. */
-export const imageFormats = [...pictureFormats, "npy"] as const;
-
-export type ImageFormat = PictureFormat | "npy";
 
 /** Pictures of seeds, each at every truncation. */
 export interface SeedSource {

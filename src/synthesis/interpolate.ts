@@ -5,17 +5,11 @@ import { UserError } from "../system/errors.js";
 import { cat } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import { type Tensor, tensor } from "../torch/tensor.js";
+import { type Easing, easings, type Interpolation } from "./choices.js";
 import { type Direction, moveAlong } from "./directions.js";
 import { latentsOfSeeds } from "./latents.js";
 import { Grid, type GridShape, type Picture } from "./picture.js";
 import { mapLatents, renderWs, type SynthesisOptions } from "./render.js";
-
-export const interpolations = ["linear", "spherical"] as const;
-export type Interpolation = (typeof interpolations)[number];
-
-/** How fast a path is walked between two keyframes: evenly, or slowly at both ends. */
-export const easings = { linear: (t: number) => t, smooth: (t: number) => t * t * (3 - 2 * t) } as const;
-export type Easing = keyof typeof easings;
 
 /** a + t (b - a) */
 export function lerp(a: Float32Array, b: Float32Array, t: number): Float32Array {

@@ -15,16 +15,12 @@ import { Module } from "../torch/module.js";
 import { avgPool2d, cat } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
 import { type Device, type Shape, type Tensor, tensor } from "../torch/tensor.js";
+import type { LatentSpace } from "./choices.js";
 import { latentsOfSeed } from "./latents.js";
 import { noiseMapsOf, withNoiseMaps } from "./noiseMaps.js";
 import type { Picture } from "./picture.js";
 import { learningRate, noiseDeviation, projectionDefaults } from "./projectionSchedule.js";
 import { deviceOf, mapLatents, synthesizeImages, toPictures } from "./render.js";
-
-/** `w`: one vector for all layers. `w+`: one for each, which comes closer and is less of a latent. */
-export type LatentSpace = "w" | "w+";
-
-export const latentSpaces: readonly LatentSpace[] = ["w", "w+"];
 
 export interface ProjectorOptions {
   /** Square, of the generator's resolution. */

@@ -1,6 +1,6 @@
 // Gradients, in the terms of torch.autograd.
 
-import { native } from "./native.js";
+import { engine } from "./engine.js";
 import { scope } from "./scope.js";
 import { Tensor } from "./tensor.js";
 
@@ -20,12 +20,11 @@ export function grad(
   inputs: readonly Tensor[],
   options: GradOptions = {},
 ): Tensor[] {
-  const handles = native.grad(
+  const handles = engine.grad(
     outputs.map((output) => output.handle),
     inputs.map((input) => input.handle),
     options.gradOutputs?.map((gradient) => gradient.handle) ?? null,
     options.createGraph ?? false,
-    false,
   );
   return handles.map((handle) => new Tensor(handle));
 }
@@ -35,7 +34,7 @@ export function grad(
  * to nothing else. Inputs that take no part in the output are left as they are. Frees the graph.
  */
 export function backward(output: Tensor, inputs: readonly Tensor[]): void {
-  native.backward(
+  engine.backward(
     [output.handle],
     inputs.map((input) => input.handle),
   );
@@ -43,10 +42,10 @@ export function backward(output: Tensor, inputs: readonly Tensor[]): void {
 
 /** Runs `body` in a scope of its own without recording a graph. */
 export function noGrad<T>(body: () => T): T {
-  const before = native.setGradEnabled(false);
+  const before = engine.setGradEnabled(false);
   try {
     return scope(body);
   } finally {
-    native.setGradEnabled(before);
+    engine.setGradEnabled(before);
   }
 }

@@ -1,33 +1,33 @@
 // Operators by name. Only the files of this folder name operators; the rest of the program calls typed functions.
 
-import { type Handle, type NativeArgument, type NativeOp, native } from "./native.js";
+import { type EngineArgument, type EngineOp, engine, type Handle } from "./engine.js";
 import { Owned } from "./scope.js";
 
-export type Argument = Owned | readonly Owned[] | NativeArgument;
+export type Argument = Owned | readonly Owned[] | EngineArgument;
 
-function toNative(argument: Argument): NativeArgument {
+function toEngine(argument: Argument): EngineArgument {
   if (argument instanceof Owned) return argument.handle;
   if (Array.isArray(argument) && argument[0] instanceof Owned) {
     return (argument as readonly Owned[]).map((tensor) => tensor.handle);
   }
-  return argument as NativeArgument;
+  return argument as EngineArgument;
 }
 
 function bind(name: string, overload: string): (args: readonly Argument[]) => unknown {
-  let nativeOp: NativeOp | undefined;
+  let engineOp: EngineOp | undefined;
   // The addon's own operators are named in full: stylegan::affine.
   const qualified = name.includes("::") ? name : `aten::${name}`;
   const label = overload ? `${qualified}.${overload}` : qualified;
   return (args) => {
-    nativeOp ??= native.op(qualified, overload);
-    let converted: NativeArgument[];
+    engineOp ??= engine.op(qualified, overload);
+    let converted: EngineArgument[];
     try {
-      converted = args.map(toNative);
+      converted = args.map(toEngine);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`${label}: ${reason} (${describeArguments(args)})`);
     }
-    return nativeOp(...converted);
+    return engineOp(...converted);
   };
 }
 
@@ -63,6 +63,6 @@ export function opInPlace(name: string, overload = ""): (...args: Argument[]) =>
   const call = bind(name, overload);
   // The result is the first argument under a second slot.
   return (...args) => {
-    native.dispose(call(args) as Handle);
+    engine.dispose(call(args) as Handle);
   };
 }

@@ -3,7 +3,7 @@
 
 import { noGrad } from "./autograd.js";
 import type { Module } from "./module.js";
-import { asStrided, cat, stack, zeros } from "./ops.js";
+import { cat, stack, zeros } from "./ops.js";
 import { scope } from "./scope.js";
 import type { Tensor } from "./tensor.js";
 
@@ -18,7 +18,7 @@ export function layFlat(tensors: readonly Tensor[]): Tensor {
   if (tensors.length === 0) return zeros([0]).keep();
   return noGrad(() => {
     const flat = cat(
-      tensors.map((tensor) => asStrided(tensor.detach(), [tensor.numel], [1])),
+      tensors.map((tensor) => tensor.detach().asStrided([tensor.numel], [1])),
       0,
     );
     forEachPart(flat, tensors, (part, tensor) => tensor.setData(part));
@@ -106,7 +106,7 @@ function forEachPart(
   let start = 0;
   for (const tensor of tensors) {
     const offset = start;
-    const part = scope(() => asStrided(flat.narrow(0, offset, tensor.numel), tensor.shape, tensor.strides));
+    const part = scope(() => flat.narrow(0, offset, tensor.numel).asStrided(tensor.shape, tensor.strides));
     visit(part, tensor);
     start += tensor.numel;
   }

@@ -4,7 +4,7 @@
 // compositions of libtorch's operators that stand beside their calls in src/layers; tests hold one against the other.
 
 import { op, opMany, opVoid } from "./dispatch.js";
-import type { Handle } from "./native.js";
+import type { Handle } from "./engine.js";
 import { Tensor } from "./tensor.js";
 
 const ops = {

@@ -28,7 +28,6 @@ const ops = {
   zeros: op("zeros"),
   ones: op("ones"),
   expand: op("expand"),
-  asStrided: op("as_strided"),
 };
 
 // ---- creation ----
@@ -161,11 +160,6 @@ export function upsampleNearest2d(x: Tensor, factor: number): Tensor {
 /** [N, C, H, W] to [N, C, H / factor, W / factor]: the mean of each square. */
 export function avgPool2d(x: Tensor, factor: number): Tensor {
   return new Tensor(ops.avgPool(x, pair(factor), pair(factor)));
-}
-
-/** The memory from the first element of `x` on, seen with another shape and strides. */
-export function asStrided(x: Tensor, shape: Shape, strides: Shape): Tensor {
-  return new Tensor(ops.asStrided(x, shape, strides));
 }
 
 // ---- linear algebra ----

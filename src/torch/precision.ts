@@ -1,7 +1,7 @@
 // The precision of convolutions.
 
 import { UserError } from "../system/errors.js";
-import { native } from "./native.js";
+import { engine } from "./engine.js";
 import type { Tensor } from "./tensor.js";
 
 export const precisions = ["float32", "bfloat16"] as const;
@@ -24,12 +24,12 @@ export function withPrecision<T>(
   body: () => T,
   options: { halfActivations?: boolean } = {},
 ): T {
-  const before = { convolutions: native.setReducedConvolutions(precision === "bfloat16"), halfActivations };
+  const before = { convolutions: engine.setReducedConvolutions(precision === "bfloat16"), halfActivations };
   halfActivations = precision === "bfloat16" && (options.halfActivations ?? false);
   try {
     return body();
   } finally {
-    native.setReducedConvolutions(before.convolutions);
+    engine.setReducedConvolutions(before.convolutions);
     halfActivations = before.halfActivations;
   }
 }
@@ -46,7 +46,7 @@ export function activationsFor(x: Tensor, { resolution, of }: { resolution: numb
 
 /** @throws UserError where that precision would be slower than float32 */
 export function checkPrecision(precision: Precision, device: string): void {
-  if (precision === "bfloat16" && device === "cpu" && !native.hasFastBfloat16())
+  if (precision === "bfloat16" && device === "cpu" && !engine.hasFastBfloat16())
     throw new UserError(
       "--precision bfloat16: this processor has no instructions for it and would be slower; leave the option out",
     );

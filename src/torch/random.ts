@@ -2,7 +2,7 @@
 
 import { op } from "./dispatch.js";
 import { dtypes } from "./dtype.js";
-import { native } from "./native.js";
+import { engine } from "./engine.js";
 import { type CreationOptions, defaultDevice } from "./ops.js";
 import { type Device, type Shape, Tensor } from "./tensor.js";
 
@@ -11,7 +11,7 @@ const randOp = op("rand");
 
 /** Seeds the default generator of every device. */
 export function manualSeed(seed: number): void {
-  native.seed(seed);
+  engine.seed(seed);
 }
 
 /** Independent samples of N(0, 1). */
@@ -43,9 +43,9 @@ export function randomInteger(low: number, high: number): number {
 
 /** The generator's state, for `setRandomState` to go on from. */
 export function randomState(device: Device): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(native.randomState(device));
+  return new Uint8Array(engine.randomState(device));
 }
 
 export function setRandomState(device: Device, state: Uint8Array): void {
-  native.setRandomState(device, state);
+  engine.setRandomState(device, state);
 }

@@ -3,7 +3,7 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { UserError } from "../system/errors.js";
-import { native } from "./native.js";
+import { libtorch } from "./libtorch.js";
 
 /**
  * Sets the number of threads an operator may use. Default: `OMP_NUM_THREADS` if it is set, as libtorch itself reads it,
@@ -12,25 +12,25 @@ import { native } from "./native.js";
 export function setThreads(
   count: number = Number(process.env.OMP_NUM_THREADS) || availableParallelism(),
 ): void {
-  native.setThreads(count);
+  libtorch().setThreads(count);
 }
 
 export function threads(): number {
-  return native.threads();
+  return libtorch().threads();
 }
 
 /** @throws UserError when libtorch cannot use the device on this machine */
 export function checkDevice(device: string): void {
-  if (device.startsWith("cuda") && !native.hasCuda()) {
+  if (device.startsWith("cuda") && !libtorch().hasCuda()) {
     throw new UserError(
-      `--device ${device}: libtorch ${native.version()} finds no CUDA device here. Use --device cpu, or install a CUDA build of torch for python3 and run \`npm run setup\`.`,
+      `--device ${device}: libtorch ${libtorch().version()} finds no CUDA device here. Use --device cpu, or install a CUDA build of torch for python3 and run \`npm run setup\`.`,
     );
   }
 }
 
 /** libtorch's version, for example "1.13.0". */
 export function torchVersion(): string {
-  return native.version();
+  return libtorch().version();
 }
 
 /**
@@ -51,13 +51,13 @@ export function warnAboutSlowBlas(): void {
  * allocator is in use (not on Linux).
  */
 export function memoryInUse(): { bytes: number; peakBytes: number } {
-  const [bytes = 0, peakBytes = 0] = native.memoryInUse();
+  const [bytes = 0, peakBytes = 0] = libtorch().memoryInUse();
   return { bytes, peakBytes };
 }
 
 /** Keeps the calls of the named operators, forward and backward, until `stopRecording`. */
 export function startRecording(operators: readonly string[]): void {
-  native.startRecording(operators);
+  libtorch().startRecording(operators);
 }
 
 export interface TensorLayout {
@@ -74,7 +74,7 @@ export interface RecordedCall {
 }
 
 export function stopRecording(): RecordedCall[] {
-  const calls = JSON.parse(native.stopRecording()) as [string, RecordedCall["args"]][];
+  const calls = JSON.parse(libtorch().stopRecording()) as [string, RecordedCall["args"]][];
   return calls.map(([operator, args]) => ({ operator, args }));
 }
 
@@ -89,10 +89,10 @@ export interface OperatorTime {
 
 /** Sums up the time of every operator, forward and backward, until `stopProfile`. */
 export function startProfile(): void {
-  native.startProfile();
+  libtorch().startProfile();
 }
 
 export function stopProfile(): OperatorTime[] {
-  const rows = JSON.parse(native.stopProfile()) as [string, number[][], number, number][];
+  const rows = JSON.parse(libtorch().stopProfile()) as [string, number[][], number, number][];
   return rows.map(([operator, shapes, count, seconds]) => ({ operator, shapes, count, seconds }));
 }

@@ -4,11 +4,11 @@
 // behind. `scope` frees what was made inside it at its end; a finalizer is only the safety net for tensors
 // that were made outside of every scope.
 
-import { type Handle, native } from "./native.js";
+import { engine, type Handle } from "./engine.js";
 
 let current: Owned[] | undefined;
 
-const safetyNet = new FinalizationRegistry<Handle>((handle) => native.dispose(handle));
+const safetyNet = new FinalizationRegistry<Handle>((handle) => engine.dispose(handle));
 
 /** Something that owns one slot in the addon's table. `Tensor` is the only subclass. */
 export abstract class Owned {
@@ -39,7 +39,7 @@ export abstract class Owned {
     if (this.#handle === 0) throw new Error(`dispose: tensor ${this.#gone}`);
     const description = this.describe();
     safetyNet.unregister(this);
-    native.dispose(this.#handle);
+    engine.dispose(this.#handle);
     this.#release(`${description} has already been disposed`);
   }
 
@@ -72,7 +72,7 @@ export abstract class Owned {
         tensor.#release("was freed at the end of the scope that made it");
       }
     }
-    native.disposeAll(handles);
+    engine.disposeAll(handles);
   }
 }
 
@@ -110,5 +110,5 @@ export function scope<T>(body: () => T): T {
 
 /** How many tensors are alive in the addon's table. A step of a program that does not leak leaves it as it was. */
 export function liveTensors(): number {
-  return native.liveCount();
+  return engine.liveCount();
 }

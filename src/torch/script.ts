@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { UserError } from "../system/errors.js";
-import { native } from "./native.js";
+import { libtorch } from "./libtorch.js";
 import { type Device, Tensor } from "./tensor.js";
 
 /** A network that libtorch's interpreter runs. Its code may do whatever TorchScript can: load only files you trust. */
@@ -24,7 +24,7 @@ export class Script {
     if (!stats) throw new UserError(`${file}: no such file`);
     if (!stats.isFile()) throw new UserError(`${file} is not a file`);
     try {
-      return new Script(file, native.loadScript(file, device));
+      return new Script(file, libtorch().loadScript(file, device));
     } catch (error) {
       throw new UserError(
         `${file} is no TorchScript network, or is damaged (${reasonOf(error)}); give a file of torch.jit.save`,
@@ -41,7 +41,7 @@ export class Script {
     if (this.#module === 0) throw new Error("script: the network has been disposed");
     let handle: number;
     try {
-      handle = native.callScript(this.#module, input.handle, Object.keys(flags), Object.values(flags));
+      handle = libtorch().callScript(this.#module, input.handle, Object.keys(flags), Object.values(flags));
     } catch (error) {
       const call = [input.toString(), ...Object.entries(flags).map(([name, flag]) => `${name}=${flag}`)];
       throw new UserError(`${this.#file} cannot be called with (${call.join(", ")}): ${reasonOf(error)}`);
@@ -51,7 +51,7 @@ export class Script {
 
   /** Frees the network's tensors. */
   dispose(): void {
-    native.disposeScript(this.#module);
+    libtorch().disposeScript(this.#module);
     this.#module = 0;
   }
 }

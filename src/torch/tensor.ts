@@ -3,7 +3,7 @@
 
 import { op, opInPlace, opMany } from "./dispatch.js";
 import { arrayOf, type DType, dtypeOfArray, dtypeOfCode, dtypes, type TypedArray } from "./dtype.js";
-import { type Handle, native } from "./native.js";
+import { engine, type Handle } from "./engine.js";
 import { Owned } from "./scope.js";
 
 export type Shape = readonly number[];
@@ -79,12 +79,12 @@ export class Tensor extends Owned {
   // ---- what is known ----
 
   get shape(): Shape {
-    this.#shape ??= native.shape(this.handle);
+    this.#shape ??= engine.shape(this.handle);
     return this.#shape;
   }
 
   get strides(): Shape {
-    return native.strides(this.handle);
+    return engine.strides(this.handle);
   }
 
   /** Size of dimension `dim`; negative numbers count from the end. */
@@ -99,20 +99,20 @@ export class Tensor extends Owned {
   }
 
   get dtype(): DType {
-    return dtypeOfCode(native.dtype(this.handle));
+    return dtypeOfCode(engine.dtype(this.handle));
   }
 
   get device(): Device {
-    return native.device(this.handle);
+    return engine.device(this.handle);
   }
 
   get requiresGrad(): boolean {
-    return native.requiresGrad(this.handle);
+    return engine.requiresGrad(this.handle);
   }
 
   /** Whether gradients of this leaf are computed. Returns the tensor itself. */
   setRequiresGrad(required: boolean): this {
-    native.setRequiresGrad(this.handle, required);
+    engine.setRequiresGrad(this.handle, required);
     return this;
   }
 
@@ -128,25 +128,25 @@ export class Tensor extends Owned {
 
   /** The only element as a number. Waits for the device. */
   item(): number {
-    return native.item(this.handle);
+    return engine.item(this.handle);
   }
 
   /** A copy of the elements in row-major order. Half types come as their bit patterns. */
   toArray(): TypedArray {
-    return dtypes[this.dtype].make(native.toBytes(this.handle));
+    return dtypes[this.dtype].make(engine.toBytes(this.handle));
   }
 
   /** A copy of the elements as float32, whatever their type. */
   toFloat32Array(): Float32Array {
     const converted = new Tensor(ops.to(this, dtypes.float32.code));
-    const bytes = native.toBytes(converted.handle);
+    const bytes = engine.toBytes(converted.handle);
     converted.dispose();
     return new Float32Array(bytes);
   }
 
   /** The raw bytes of the elements in row-major order. */
   toBytes(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(native.toBytes(this.handle));
+    return new Uint8Array(engine.toBytes(this.handle));
   }
 
   // ---- arithmetic, with broadcasting ----
@@ -320,7 +320,7 @@ export class Tensor extends Owned {
   }
 
   toDevice(device: Device): Tensor {
-    return new Tensor(ops.toDevice(this, device, native.dtype(this.handle)));
+    return new Tensor(ops.toDevice(this, device, engine.dtype(this.handle)));
   }
 
   /**
@@ -331,23 +331,23 @@ export class Tensor extends Owned {
     if (!device.startsWith("cuda")) return this.toDevice(device);
     const pinned = new Tensor(ops.pinMemory(this));
     const nonBlocking = true;
-    return new Tensor(ops.toDevice(pinned, device, native.dtype(this.handle), nonBlocking));
+    return new Tensor(ops.toDevice(pinned, device, engine.dtype(this.handle), nonBlocking));
   }
 
   /** Shares the memory of `other` from now on and stays the same variable to autograd. */
   setData(other: Tensor): void {
-    native.setData(this.handle, other.handle);
+    engine.setData(this.handle, other.handle);
     this.#shape = undefined;
   }
 
   /** `backward` adds this leaf's gradient to `gradient` from now on; null: it makes a new one. */
   setGrad(gradient: Tensor | null): void {
-    native.setGrad(this.handle, gradient?.handle ?? null);
+    engine.setGrad(this.handle, gradient?.handle ?? null);
   }
 
   /** What `backward` left here; null: nothing. */
   grad(): Tensor | null {
-    const [handle] = native.gradOf(this.handle) as [Handle];
+    const [handle] = engine.gradOf(this.handle) as [Handle];
     return handle === 0 ? null : new Tensor(handle);
   }
 
@@ -431,7 +431,7 @@ export function tensor(
   dtype?: DType,
 ): Tensor {
   const array = isPlain(values) ? arrayOf(values, dtype ?? "float32") : values;
-  return new Tensor(native.fromBytes(array, shape, dtypes[dtype ?? dtypeOfArray(array)].code));
+  return new Tensor(engine.fromBytes(array, shape, dtypes[dtype ?? dtypeOfArray(array)].code));
 }
 
 function isPlain(values: readonly number[] | TypedArray): values is readonly number[] {
@@ -440,5 +440,5 @@ function isPlain(values: readonly number[] | TypedArray): values is readonly num
 
 /** A tensor on the CPU with a copy of raw row-major bytes. */
 export function tensorFromBytes(bytes: ArrayBufferView, shape: Shape, dtype: DType): Tensor {
-  return new Tensor(native.fromBytes(bytes, shape, dtypes[dtype].code));
+  return new Tensor(engine.fromBytes(bytes, shape, dtypes[dtype].code));
 }

@@ -4,8 +4,9 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { exportOnnx, type OnnxModels } from "../../src/interop/onnx/export.js";
-import { Graph, type Precision } from "../../src/interop/onnx/graph.js";
+import { Graph } from "../../src/interop/onnx/graph.js";
 import { add, conv } from "../../src/interop/onnx/ops.js";
+import type { Precision } from "../../src/interop/onnx/precision.js";
 import { decodeModel } from "../../src/interop/onnx/schema.js";
 import type { Generator, NoiseMode, TruncationOptions } from "../../src/networks/network.js";
 import { type Growth, setGrowth } from "../../src/networks/progressive.js";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Generator } from "../../src/networks/network.js";
+import { easings } from "../../src/synthesis/choices.js";
 import { findDirections } from "../../src/synthesis/directions.js";
 import {
-  easings,
   frameCount,
   type InterpolationOptions,
   interpolationFrames,

@@ -6,8 +6,9 @@ import { capabilitiesOf, type NetworkDescription, titleOf } from "../../networks
 import type { OnnxDescription } from "../../protocol/model.js";
 import { UserError } from "../../system/errors.js";
 import { scope } from "../../torch/scope.js";
-import { Graph, type Precision } from "./graph.js";
+import { Graph } from "./graph.js";
 import { Part } from "./part.js";
+import type { Precision } from "./precision.js";
 import { proganMapping, proganSynthesis } from "./progan.js";
 import { encodeModel } from "./schema.js";
 import { type GrownOptions, stylegan1Mapping, stylegan1Synthesis } from "./stylegan1.js";

@@ -2,6 +2,7 @@
 
 import { scope } from "../../torch/scope.js";
 import { type Tensor, tensor } from "../../torch/tensor.js";
+import type { Precision } from "./precision.js";
 import {
   type Attribute,
   attributeProto,
@@ -21,10 +22,6 @@ import {
  */
 const opsetVersion = 17;
 const irVersion = 8;
-
-/** The types that activations and the weights of convolutions can have. */
-export const precisions = ["float32", "float16"] as const;
-export type Precision = (typeof precisions)[number];
 
 /** What a node computes or takes, by name. */
 export interface Value {

@@ -1,0 +1,131 @@
+// stylegan info: what it does.
+
+import { latestSnapshot } from "../../interop/loadNetwork.js";
+import { openSnapshot } from "../../interop/openSnapshot.js";
+import type { NetworkDescription } from "../../networks/registry.js";
+import {
+  createNetwork,
+  type NetworkPrefix,
+  networkPrefixes,
+  type SnapshotInfo,
+} from "../../networks/snapshot.js";
+import type { Module } from "../../torch/module.js";
+import { withoutElements } from "../../torch/ops.js";
+import type { Shape, Tensor } from "../../torch/tensor.js";
+
+interface LayerInfo {
+  name: string;
+  /** Numbers that are trained. */
+  parameters: number;
+  /** Numbers that are saved but not trained: noise, filters, the mean of w. */
+  buffers: number;
+  /** Of its weight, where it has one. */
+  weight: Shape | null;
+}
+
+interface NetworkInfo {
+  parameters: number;
+  buffers: number;
+  layers: LayerInfo[];
+}
+
+export function run(path: string, { json }: { json?: boolean }): void {
+  const snapshot = openSnapshot(latestSnapshot(path));
+  try {
+    const { file, info, shapes, notes } = snapshot;
+    const networks = Object.fromEntries(
+      networkPrefixes(shapes).map((prefix) => [prefix, networkInfo(prefix, info.description)]),
+    );
+    const { description, classNames, curNimg, growth = null, origin = null } = info;
+    const classes = { count: description.config.cDim, names: classNames };
+    const { stdout } = process;
+    if (json) {
+      const { architecture, config } = description;
+      stdout.write(
+        `${JSON.stringify({ file, origin, architecture, config, classes, curNimg, growth, networks, notes })}\n`,
+      );
+      return;
+    }
+    const facts = summary(file, info, notes);
+    const width = Math.max(...facts.map(([name]) => name.length)) + 2;
+    const lines = facts.map(([name, value]) => `${name.padEnd(width)}${value}\n`);
+    const tables = Object.entries(networks).map(([name, network]) => `\n${table(name, network)}`);
+    stdout.write([...lines, ...tables].join(""));
+  } finally {
+    snapshot.close();
+  }
+}
+
+/** Of the shapes alone, which the file is known to have. */
+function networkInfo(prefix: NetworkPrefix, description: NetworkDescription): NetworkInfo {
+  const network = withoutElements(() => createNetwork(prefix, description));
+  try {
+    const list = layersOf(network, "");
+    const total = (key: "parameters" | "buffers") => list.reduce((sum, layer) => sum + layer[key], 0);
+    return { parameters: total("parameters"), buffers: total("buffers"), layers: list };
+  } finally {
+    network.dispose();
+  }
+}
+
+/** Every module that owns parameters or buffers itself, in order. */
+function layersOf(module: Module, name: string): LayerInfo[] {
+  const children = module.namedChildren();
+  const inherited = new Set(children.flatMap(([, child]) => [...child.parameters(), ...child.buffers()]));
+  const own = (tensors: readonly Tensor[]) => tensors.filter((tensor) => !inherited.has(tensor));
+  const parameters = own(module.parameters());
+  const buffers = own(module.buffers());
+  const layer = {
+    name,
+    parameters: elements(parameters),
+    buffers: elements(buffers),
+    weight: parameters[0]?.shape ?? null,
+  };
+  const below = children.flatMap(([child, part]) => layersOf(part, name === "" ? child : `${name}.${child}`));
+  return parameters.length + buffers.length > 0 ? [layer, ...below] : below;
+}
+
+function elements(tensors: readonly Tensor[]): number {
+  return tensors.reduce((sum, { numel }) => sum + numel, 0);
+}
+
+function summary(file: string, info: SnapshotInfo, notes: readonly string[]): [string, string][] {
+  const { description, classNames, curNimg, growth, origin } = info;
+  const { architecture, config } = description;
+  const { resolution, cDim, ...others } = config;
+  const names =
+    classNames.length > 0
+      ? `: ${classNames.slice(0, 20).join(", ")}${classNames.length > 20 ? ", …" : ""}`
+      : "";
+  return [
+    ["file", file],
+    ["origin", origin ? `${origin.format}, ${origin.file}` : "a training of this program"],
+    ["architecture", architecture],
+    ["resolution", `${resolution} px`],
+    ["classes", cDim === 0 ? "none" : `${cDim}${names}`],
+    ["trained", curNimg === null ? "not known" : `${(curNimg / 1000).toFixed(1)} kimg`],
+    ...(growth ? [["growth", `level ${growth.level}, alpha ${growth.alpha}`] as [string, string]] : []),
+    ...Object.entries(others).map(([name, value]): [string, string] => [name, String(value ?? "none")]),
+    ...notes.map((note): [string, string] => ["note", note]),
+  ];
+}
+
+function table(name: string, { layers, parameters, buffers }: NetworkInfo): string {
+  const rows = [
+    [name, "parameters", "buffers", "weight"],
+    ...layers.map((layer) => [
+      `  ${layer.name || "(itself)"}`,
+      String(layer.parameters),
+      String(layer.buffers),
+      layer.weight ? layer.weight.join("x") : "",
+    ]),
+    ["  total", String(parameters), String(buffers), ""],
+  ];
+  const width = Math.max(...rows.map(([first = ""]) => first.length)) + 2;
+  return rows
+    .map(([first = "", second = "", third = "", fourth = ""]) =>
+      `${first.padEnd(width)}${second.padStart(12)}${third.padStart(10)}  ${fourth}`.trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join("");
+}

@@ -1,0 +1,55 @@
+// libtorch as an engine: the addon. This is the only file that loads it, at its first use. Importing this file chooses it.
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { UserError } from "../system/errors.js";
+import { packageRoot } from "../system/packageRoot.js";
+import { type Engine, type Handle, useEngine } from "./engine.js";
+
+/** What libtorch has beyond an engine. */
+export interface Libtorch extends Engine {
+  setThreads(count: number): void;
+  threads(): number;
+  hasCuda(): boolean;
+  version(): string;
+  memoryInUse(): number[];
+  buildConfiguration(): string;
+  loadScript(file: string, device: string): number;
+  callScript(module: number, input: Handle, names: readonly string[], flags: readonly boolean[]): Handle;
+  disposeScript(module: number): boolean;
+  startRecording(operators: readonly string[]): void;
+  stopRecording(): string;
+  startProfile(): void;
+  stopProfile(): string;
+}
+
+let loaded: Libtorch | undefined;
+
+/**
+ * The addon; loaded by the first call.
+ * @throws UserError with one line where it is not built or does not load
+ */
+export function libtorch(): Libtorch {
+  loaded ??= load();
+  return loaded;
+}
+
+useEngine(libtorch);
+
+function load(): Libtorch {
+  const file = join(packageRoot(), "build", "native", "stylegan.node");
+  if (!existsSync(file))
+    throw new UserError("The native addon is not built yet. Run `npm run setup` in the project's folder.");
+  try {
+    return createRequire(import.meta.url)(file) as Libtorch;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    const library = /(lib[\w.+-]+): cannot open shared object/.exec(reason ?? "")?.[1];
+    throw new UserError(
+      library
+        ? `The native addon needs ${library}, which is not on this machine any more. Run \`npm run setup\` to find or install libtorch again.`
+        : `The native addon does not load (${reason}). Run \`npm run setup\` to build it again.`,
+    );
+  }
+}
