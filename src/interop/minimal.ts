@@ -117,7 +117,8 @@ function configOf(state: Tensors): StyleGan2MinimalConfig {
     mappingLayers,
     mappingLrMultiplier,
     wAvgBeta: 0.995, // ours from here on
-    groupSize: 4, // the source's
+    zNorm: "length", // the source's, as is the next
+    groupSize: 4,
   };
 }
 

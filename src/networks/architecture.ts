@@ -16,6 +16,8 @@ export interface NetworkShape {
   mappingLayers: number;
   mappingLrMultiplier: number;
   wAvgBeta: number;
+  /** What z is scaled to; a choice of the minimal StyleGAN2 alone. */
+  zNorm: "length" | "rms";
   convClamp: number | null;
   mbstdGroupSize: number;
   mbstdNumFeatures: number;

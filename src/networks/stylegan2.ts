@@ -465,7 +465,7 @@ export const stylegan2 = defineArchitecture({
   title: "StyleGAN2",
   capabilities: { mapping: true, noise: true, classes: true, growth: false },
   configSchema: stylegan2ConfigSchema,
-  configOf: ({ classes, ...shape }) => ({ ...shape, cDim: classes }),
+  configOf: ({ classes, zNorm: _, ...shape }) => ({ ...shape, cDim: classes }),
   createGenerator: (config) => new StyleGan2Generator(config),
   createDiscriminator: (config) => new StyleGan2Discriminator(config),
 });

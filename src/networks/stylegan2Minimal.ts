@@ -15,7 +15,7 @@ import { randomConvWeight } from "../layers/convWeight.js";
 import { EqualizedConv, EqualizedLinear, EqualizedWeight } from "../layers/equalizedMinimal.js";
 import { groupStdDev } from "../layers/groupStdDev.js";
 import { demodulation, modulatedConv2d, withEnergy } from "../layers/modulatedConv.js";
-import { perBatch } from "../layers/normalization.js";
+import { perBatch, pixelNorm } from "../layers/normalization.js";
 import { DownSample, UpSample } from "../layers/smooth.js";
 import { noGrad } from "../torch/autograd.js";
 import { Module } from "../torch/module.js";
@@ -42,6 +42,10 @@ import type {
   TruncationOptions,
 } from "./network.js";
 
+/** What z can be scaled to. */
+export const zNorms = ["length", "rms"] as const;
+export type ZNorm = (typeof zNorms)[number];
+
 /** What shapes a minimal StyleGAN2. The upper bounds keep a damaged file from asking for all memory. */
 export const stylegan2MinimalConfigSchema = z.strictObject({
   /** A power of two from 8 on. */
@@ -59,6 +63,11 @@ export const stylegan2MinimalConfigSchema = z.strictObject({
    * many times as fast under Adam. 1: they are stored as the source does.
    */
   ...mappingFields,
+  /**
+   * What z is scaled to: `length`, |z| = 1, is the source's; `rms`, a mean square of 1, is the papers'. Leaky ReLU without
+   * gain shrinks w by 0.72 a layer, so that after 8 layers and from length 1 styles differ by 0.002 between latents.
+   */
+  zNorm: z.enum(zNorms).default("length"),
   /** Samples over which the discriminator takes its standard deviation. */
   groupSize: groupSizeField,
 });
@@ -73,16 +82,19 @@ function featuresOf({ resolution, maxFeatures }: StyleGan2MinimalConfig, feature
   return Array.from({ length: blocks }, (_, i) => Math.min(maxFeatures, features * 2 ** i));
 }
 
-/** z, normalized to length 1, through linear layers with leaky ReLU. */
+/** z, normalized, through linear layers with leaky ReLU. */
 export class MinimalMapping extends Module {
   /** Differs from the source, which keeps no mean of w and cannot truncate. */
   readonly wAvg: Tensor; // [latentDim]
   readonly #layers: readonly EqualizedLinear[];
   readonly #wAvgBeta: number;
+  readonly #zNorm: ZNorm;
 
-  constructor({ latentDim, mappingLayers, mappingLrMultiplier, wAvgBeta }: StyleGan2MinimalConfig) {
+  constructor(config: StyleGan2MinimalConfig) {
     super();
+    const { latentDim, mappingLayers, mappingLrMultiplier, wAvgBeta, zNorm } = config;
     this.#wAvgBeta = wAvgBeta;
+    this.#zNorm = zNorm;
     // The activations between them are entries of their own in the source's list.
     this.#layers = Array.from({ length: mappingLayers }, (_, i) =>
       this.child(
@@ -96,8 +108,7 @@ export class MinimalMapping extends Module {
   /** z [N, latentDim] to w [N, latentDim]. */
   forward(z: Tensor): Tensor {
     return scope(() => {
-      const length = z.square().sum([1], true).sqrt();
-      let x = z.div(length.clamp(1e-12, null)); // z / max(|z|, ε)
+      let x = this.#zNorm === "rms" ? pixelNorm(z) : toLength1(z);
       for (const layer of this.#layers) x = activate(layer.forward(x), "lrelu");
       return x;
     });
@@ -106,6 +117,11 @@ export class MinimalMapping extends Module {
   updateWAvg(w: Tensor): void {
     noGrad(() => this.wAvg.lerp_(w.detach().mean([0]), 1 - this.#wAvgBeta));
   }
+}
+
+/** z / max(|z|, ε) */
+function toLength1(z: Tensor): Tensor {
+  return scope(() => z.div(z.square().sum([1], true).sqrt().clamp(1e-12, null)));
 }
 
 interface StyleBlockOptions {
@@ -441,12 +457,12 @@ export const stylegan2Minimal = defineArchitecture({
   configSchema: stylegan2MinimalConfigSchema,
   configOf: (shape) => {
     const { resolution, zDim, channelBase, channelMax, mbstdGroupSize } = shape;
-    const { mappingLayers, mappingLrMultiplier, wAvgBeta } = shape;
+    const { mappingLayers, mappingLrMultiplier, wAvgBeta, zNorm } = shape;
     const generatorFeatures = Math.max(Math.floor(channelBase / resolution), 1);
     return {
       ...{ resolution, latentDim: zDim, cDim: 0 as const, groupSize: mbstdGroupSize },
       ...{ generatorFeatures, discriminatorFeatures: 2 * generatorFeatures, maxFeatures: channelMax },
-      ...{ mappingLayers, mappingLrMultiplier, wAvgBeta },
+      ...{ mappingLayers, mappingLrMultiplier, wAvgBeta, zNorm },
     };
   },
   createGenerator: (config) => new MinimalGenerator(config),

@@ -90,8 +90,8 @@ export function resolveConfig(
   const { resolution, ...data } = facts;
   checkCombination(cfg, values, facts, overrides);
   const growth = growthOf(values, overrides);
-  const { beta1, beta2, eps } = commonDefaults.adam;
-  const { plDecay: decay, plBatchShrink: batchShrink } = commonDefaults;
+  const { beta1, beta2 } = commonDefaults.adam;
+  const { plDecay: decay } = commonDefaults;
   const described = describeNetwork(values.architecture, shapeOf(values, growth, facts));
   const config: TrainingConfig = {
     cfg,
@@ -106,14 +106,18 @@ export function resolveConfig(
     loss: lossOf(loss ?? values.loss, overrides),
     penalty: penaltyOf(values, overrides),
     pathLength: {
-      ...{ weight: values.plWeight, decay, batchShrink, interval: values.plInterval },
-      ...{ startSteps: values.plStartSteps, biasCorrection: values.plBiasCorrection },
+      ...{ weight: values.plWeight, decay, interval: values.plInterval },
+      ...{
+        batchShrink: values.plBatchShrink,
+        startSteps: values.plStartSteps,
+        biasCorrection: values.plBiasCorrection,
+      },
       meanInGradient: commonDefaults.plMeanInGradient,
     },
     styleMixing: values.styleMixing,
     precision: overrides.precision ?? commonDefaults.precision,
     optimizer: {
-      ...{ gLr: values.lr, dLr: values.lr, beta1, beta2, eps },
+      ...{ gLr: values.lr, dLr: values.lr, beta1, beta2, eps: values.adamEps },
       maxGradientNorm: values.maxGradientNorm,
       lrRampupKimg: commonDefaults.lrRampupKimg,
     },
@@ -142,13 +146,13 @@ function shapeOf(
   growth: GrowthSchedule | null,
   { resolution, classNames }: DatasetFacts,
 ): NetworkShape {
-  const { zDim, wDim, channelBase, channelMax, mappingLayers } = values;
+  const { zDim, wDim, channelBase, channelMax, mappingLayers, zNorm } = values;
   const { mappingLrMultiplier, wAvgBeta, convClamp, mbstdNumFeatures } = commonDefaults;
   const { discriminatorArchitecture, discriminatorMappingLayers } = commonDefaults;
   const batches = growth ? [growth.batch.base, ...Object.values(growth.batch.at)] : [values.batch];
   return {
     ...{ resolution, classes: classNames.length, zDim, wDim, channelBase, channelMax, convClamp },
-    ...{ mappingLayers, mappingLrMultiplier, wAvgBeta },
+    ...{ mappingLayers, mappingLrMultiplier, wAvgBeta, zNorm },
     ...{ mbstdGroupSize: commonDivisor(batches, commonDefaults.mbstdGroupSize), mbstdNumFeatures },
     ...{ discriminatorArchitecture, discriminatorMappingLayers },
   };

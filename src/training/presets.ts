@@ -8,6 +8,7 @@
 
 import type { AdversarialLossName } from "../losses/adversarial.js";
 import type { Architecture } from "../networks/registry.js";
+import type { ZNorm } from "../networks/stylegan2Minimal.js";
 import { UserError } from "../system/errors.js";
 import type { GrowthSchedule } from "./schedule.js";
 
@@ -26,6 +27,8 @@ export interface PresetValues {
   channelBase: number;
   channelMax: number;
   mappingLayers: number;
+  /** What the minimal StyleGAN2 scales z to; the others know only `rms`, a mean square of 1 (PG, section 4.2). */
+  zNorm: ZNorm;
   loss: AdversarialLossName;
   penalties: readonly PenaltyName[];
   /** Weight of R1, and of R2 unless it has its own. */
@@ -38,10 +41,13 @@ export interface PresetValues {
   plInterval: number;
   /** Steps before path length regularization begins. */
   plStartSteps: number;
+  /** Path lengths are taken of the batch divided by this. */
+  plBatchShrink: number;
   /** Whether the running mean of path lengths is corrected for its start at 0, and the first step left out. */
   plBiasCorrection: boolean;
   styleMixing: number;
   lr: number;
+  adamEps: number;
   /** Gradients of a network are scaled down to this norm; null: they are not. */
   maxGradientNorm: number | null;
   emaKimg: number;
@@ -69,13 +75,16 @@ interface Preset {
 // What the presets of StyleGAN2 have in common.
 const stylegan2Values = {
   architecture: "stylegan2",
+  zNorm: "rms",
   loss: "logistic", // SG2, appendix B
   penalties: ["r1"],
   gpLambda: 10,
   penaltyInterval: 16, // SG2, section 3.1
   plInterval: 4, // ADA; SG2 had 8
   plStartSteps: 0,
+  plBatchShrink: 2, // SG2, its released code
   plBiasCorrection: false,
+  adamEps: 1e-8, // PG to ADA
   maxGradientNorm: null,
   emaRampup: 0.05, // ADA
   dRepeats: 1,
@@ -90,6 +99,32 @@ const programLoop = {
   imageSnapshotTicks: 1,
   dRepeats: 1,
   minibatchRepeats: 4,
+} as const satisfies Partial<PresetValues>;
+
+// What the presets of the minimal StyleGAN2 have in common. The source's images are in [0, 1], ours in [-1, 1]: gradients
+// with respect to images are half as large and path lengths twice, so that its R1 coefficient γ = 10 is 40 here and its
+// path length weight 1 is 1/4. The source does not multiply the path length penalty by its interval, as the trainer does
+// with every lazy phase.
+const minimalValues = {
+  architecture: "stylegan2-minimal",
+  loss: "hinge",
+  penalties: ["r1"],
+  gpLambda: 10,
+  penaltyInterval: 4,
+  plWeight: 0.25 / 32,
+  plInterval: 32,
+  plStartSteps: 5000,
+  plBatchShrink: 1,
+  plBiasCorrection: true,
+  // The source gives the mapping network a learning rate of a hundredth, we store its weights a hundred times as large
+  // (mappingLrMultiplier). Their gradients are a hundred times as small, at first below the source's 1e-8, and Adam takes
+  // the source's steps only with an ε as much smaller. Elsewhere gradients are far above either.
+  adamEps: 1e-8 * 0.01,
+  maxGradientNorm: 1,
+  emaRampup: 0.05,
+  dRepeats: 1,
+  minibatchRepeats: 1,
+  growth: null,
 } as const satisfies Partial<PresetValues>;
 
 /** The schedule of ProGAN and StyleGAN on one GPU (PG and SG1: the `1gpu` settings of their code). */
@@ -159,39 +194,47 @@ export const presets = {
   },
   "stylegan2-minimal": {
     summary: "the minimal StyleGAN2 of labml.ai's annotated code, hinge loss",
-    // The source's images are in [0, 1], ours in [-1, 1]: gradients with respect to images are half as large and
-    // path lengths twice, so that its R1 coefficient γ = 10 is 40 here and its path length weight 1 is 1/4. The source
-    // does not multiply the path length penalty by its interval, as the trainer does with every lazy phase.
     values: (resolution, batch = 32) => ({
-      architecture: "stylegan2-minimal",
+      ...minimalValues,
       batch,
       zDim: 512,
       wDim: 512,
       channelBase: 32 * resolution, // the generator's; the discriminator has twice as many
       channelMax: 512,
       mappingLayers: 8,
-      loss: "hinge",
-      penalties: ["r1"],
+      zNorm: "length",
       gamma: 40,
-      gpLambda: 10,
-      penaltyInterval: 4,
-      plWeight: 0.25 / 32,
-      plInterval: 32,
-      plStartSteps: 5000,
-      plBiasCorrection: true,
       styleMixing: 0.9,
       lr: 0.001, // the mapping network's is a hundredth: mappingLrMultiplier
-      maxGradientNorm: 1,
       // Differs from the source, which shows the generator as it is: a moving average is what snapshots are for.
       emaKimg: 10,
-      emaRampup: 0.05,
       kimg: 4800, // 150,000 steps of 32
       tickKimg: 4,
       snapshotTicks: 50,
       imageSnapshotTicks: null,
-      dRepeats: 1,
-      minibatchRepeats: 1,
-      growth: null,
+    }),
+  },
+  "stylegan2-minimal-small": {
+    summary: "the same for small pictures and few of them, on a CPU, with z as long as the papers have it",
+    // docs/RUNS.md has the runs that these numbers come from.
+    values: (_, batch = 16) => ({
+      ...minimalValues,
+      batch,
+      zDim: 64,
+      wDim: 64,
+      channelBase: 1024,
+      channelMax: 64,
+      mappingLayers: 2,
+      // From the source's length of 1, styles differ by 0.05 between latents, and runs this short end with one picture.
+      zNorm: "rms",
+      gamma: 1,
+      styleMixing: 0,
+      lr: 0.01,
+      emaKimg: 1,
+      kimg: 40,
+      tickKimg: 1,
+      snapshotTicks: 4,
+      imageSnapshotTicks: null,
     }),
   },
   stylegan1: {
@@ -204,6 +247,7 @@ export const presets = {
       channelBase: 16384, // PG, table 2 (its code's fmap_base 8192 counts from half the resolution)
       channelMax: 512,
       mappingLayers: 8, // SG1, section 2
+      zNorm: "rms",
       loss: "logistic",
       penalties: ["r1"],
       gamma: 10, // SG1, appendix C
@@ -212,9 +256,11 @@ export const presets = {
       plWeight: 0,
       plInterval: 4,
       plStartSteps: 0,
+      plBatchShrink: 2,
       plBiasCorrection: false,
       styleMixing: 0.9,
       lr: 0.001,
+      adamEps: 1e-8,
       maxGradientNorm: null,
       emaKimg: 10,
       emaRampup: null,
@@ -236,6 +282,7 @@ export const presets = {
       channelBase: 16384, // PG, table 2 (its code's fmap_base 8192 counts from half the resolution)
       channelMax: 512,
       mappingLayers: 1, // there is none
+      zNorm: "rms",
       loss: "wgan",
       penalties: ["wgan-gp"],
       gamma: 10,
@@ -244,9 +291,11 @@ export const presets = {
       plWeight: 0,
       plInterval: 4,
       plStartSteps: 0,
+      plBatchShrink: 2,
       plBiasCorrection: false,
       styleMixing: 0,
       lr: 0.001, // PG, appendix A.1
+      adamEps: 1e-8, // PG, appendix A.1
       maxGradientNorm: null,
       emaKimg: 10,
       emaRampup: null,
@@ -272,9 +321,8 @@ export const commonDefaults = {
   mbstdNumFeatures: 1, // PG
   discriminatorArchitecture: "resnet", // SG2, section 4.1
   discriminatorMappingLayers: 8, // ADA
-  adam: { beta1: 0, beta2: 0.99, eps: 1e-8 }, // PG to ADA
+  adam: { beta1: 0, beta2: 0.99 }, // PG to ADA
   plDecay: 0.01, // SG2, appendix B
-  plBatchShrink: 2, // SG2, its released code
   plMeanInGradient: false,
   lrRampupKimg: 0, // PG, its released code
   batchGpu: null,

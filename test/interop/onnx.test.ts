@@ -46,7 +46,15 @@ const networks: Record<string, NetworkDescription> = {
     architecture: "stylegan2-minimal",
     config: {
       ...{ resolution: 16, latentDim: 20, cDim: 0, generatorFeatures: 6, discriminatorFeatures: 6 },
-      ...{ maxFeatures: 24, groupSize: 4 },
+      ...{ maxFeatures: 24, groupSize: 4, zNorm: "length" },
+      ...mapping,
+    },
+  },
+  "stylegan2-minimal with z of mean square 1": {
+    architecture: "stylegan2-minimal",
+    config: {
+      ...{ resolution: 16, latentDim: 20, cDim: 0, generatorFeatures: 6, discriminatorFeatures: 6 },
+      ...{ maxFeatures: 24, groupSize: 4, zNorm: "rms" },
       ...mapping,
     },
   },

@@ -17,7 +17,7 @@ import { scope } from "../../src/torch/scope.js";
 
 const shape: NetworkShape = {
   ...{ resolution: 16, classes: 3, zDim: 12, wDim: 12, channelBase: 128, channelMax: 16 },
-  ...{ mappingLayers: 2, mappingLrMultiplier: 0.01, wAvgBeta: 0.995, convClamp: 256 },
+  ...{ mappingLayers: 2, mappingLrMultiplier: 0.01, wAvgBeta: 0.995, zNorm: "length", convClamp: 256 },
   ...{ mbstdGroupSize: 2, mbstdNumFeatures: 1 },
   ...{ discriminatorArchitecture: "resnet", discriminatorMappingLayers: 2 },
 };

@@ -15,6 +15,7 @@ export const fixtureConfig: StyleGan2MinimalConfig = {
   mappingLayers: 4,
   mappingLrMultiplier: 1,
   wAvgBeta: 0.995,
+  zNorm: "length",
   groupSize: 4,
 };
 

@@ -4,6 +4,7 @@ import {
   MinimalGenerator,
   type StyleGan2MinimalConfig,
   stylegan2MinimalConfigSchema,
+  zNorms,
 } from "../../src/networks/stylegan2Minimal.js";
 import { noGrad } from "../../src/torch/autograd.js";
 import type { Module } from "../../src/torch/module.js";
@@ -53,6 +54,11 @@ const entry = (module: Module, name: string) => module.stateDict().get(name) as 
 describe("configuration", () => {
   it("accepts a sound one", () => {
     expect(stylegan2MinimalConfigSchema.parse(fixtureConfig)).toEqual(fixtureConfig);
+  });
+
+  it("takes z of length 1 where nothing is said of it, as in snapshots from before the choice", () => {
+    const { zNorm, ...older } = fixtureConfig;
+    expect(stylegan2MinimalConfigSchema.parse(older)).toEqual({ ...older, zNorm: "length" });
   });
 
   it.each([
@@ -134,11 +140,27 @@ describe("state dictionary", () => {
 });
 
 describe("the generator", () => {
-  it("normalizes z: its length does not matter", () =>
-    generator((G) => {
-      const z = floats([3, 4], 1);
-      expectClose(G.map(z.mul(7), null), G.map(z, null), 1e-5);
-    }));
+  it.each(zNorms)("normalizes z to %s: its own length does not matter", (zNorm) =>
+    generator(
+      (G) => {
+        const z = floats([3, 4], 1);
+        expectClose(G.map(z.mul(7), null), G.map(z, null), 1e-5);
+      },
+      { zNorm },
+    ),
+  );
+
+  it("maps z of mean square 1 to √latentDim times the w of z of length 1: its layers begin without a bias", () =>
+    generator((G) =>
+      generator(
+        (other) => {
+          other.loadStateDict(G.stateDict());
+          const z = floats([3, 4], 1);
+          expectClose(other.map(z, null), G.map(z, null).mul(Math.sqrt(4)), 1e-5);
+        },
+        { zNorm: "rms" },
+      ),
+    ));
 
   it("moves the mean of w and truncates towards it", () =>
     generator((G) => {

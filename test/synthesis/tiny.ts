@@ -27,7 +27,7 @@ export function describeTiny(architecture: Architecture, cDim = 0): NetworkDescr
         architecture,
         config: {
           ...{ resolution: 16, latentDim: 12, cDim: 0, generatorFeatures: 4, discriminatorFeatures: 4 },
-          ...{ maxFeatures: 16, ...mapping, groupSize: 2 },
+          ...{ maxFeatures: 16, ...mapping, zNorm: "length", groupSize: 2 },
         },
       };
     case "stylegan1":

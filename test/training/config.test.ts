@@ -1,10 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { stylegan2ConfigSchema } from "../../src/networks/stylegan2.js";
 import { UserError } from "../../src/system/errors.js";
+import { Adam } from "../../src/torch/adam.js";
+import { FlatParameters } from "../../src/torch/flat.js";
+import { Module } from "../../src/torch/module.js";
+import { scope } from "../../src/torch/scope.js";
+import { type Tensor, tensor } from "../../src/torch/tensor.js";
 import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
 import { trainingConfigSchema } from "../../src/training/configSchema.js";
 import { gridSize } from "../../src/training/grids.js";
 import { presetNamed } from "../../src/training/presets.js";
+
+class One extends Module {
+  readonly weight: Tensor;
+
+  constructor(value: number) {
+    super();
+    this.weight = this.parameter("weight", tensor([value]));
+  }
+}
 
 const facts = (resolution: number, classNames: string[] = []): DatasetFacts => ({
   resolution,
@@ -84,6 +98,68 @@ describe("stylegan2-small", () => {
       ema: { kimg: 1 },
       optimizer: { gLr: 0.0025, dLr: 0.0025 },
       network: { config: { channelBase: 1024, channelMax: 64, mappingLayers: 2 } },
+    });
+  });
+});
+
+describe("stylegan2-minimal", () => {
+  const published = resolveConfig("stylegan2-minimal", facts(32));
+
+  it("has its source's numbers", () => {
+    expect(published).toMatchObject({
+      batch: 32,
+      kimg: 4800,
+      loss: { name: "hinge" },
+      penalty: { r1Gamma: 40, r2Gamma: 0, gpLambda: 0, interval: 4 }, // 10 for images in [0, 1]
+      pathLength: { weight: 0.25 / 32, batchShrink: 1, interval: 32, startSteps: 5000, biasCorrection: true },
+      styleMixing: 0.9,
+      optimizer: { gLr: 0.001, dLr: 0.001, beta1: 0, beta2: 0.99, maxGradientNorm: 1 },
+    });
+    expect(published.network.config).toMatchObject({
+      ...{ latentDim: 512, mappingLayers: 8, mappingLrMultiplier: 0.01, zNorm: "length" },
+      ...{ generatorFeatures: 32, discriminatorFeatures: 64, maxFeatures: 512, groupSize: 4 },
+    });
+  });
+
+  it("its mapping network takes the steps of one whose learning rate is a hundredth, however small gradients are", () => {
+    const { gLr, beta1, beta2, eps } = published.optimizer;
+    const multiplier = 0.01;
+    expect(published.network.config).toMatchObject({ mappingLrMultiplier: multiplier });
+    // The source's weight θ and ours, θ / multiplier, with the gradient times the multiplier.
+    const theirs = new One(2);
+    const ours = new One(2 / multiplier);
+    const [theirFlat, ourFlat] = [new FlatParameters(theirs), new FlatParameters(ours)];
+    const theirAdam = new Adam(theirFlat, { lr: gLr * multiplier, beta1, beta2, eps: 1e-8 });
+    const ourAdam = new Adam(ourFlat, { lr: gLr, beta1, beta2, eps });
+    const moved = () => [
+      2 - (theirFlat.values.toFloat32Array()[0] as number),
+      2 - (ourFlat.values.toFloat32Array()[0] as number) * multiplier,
+    ];
+    for (const [i, gradient] of [3e-9, 2e-8, 1e-7, 4e-9, 1e-3, 5e-9].entries()) {
+      scope(() => {
+        theirs.weight.setGrad(tensor([gradient]));
+        ours.weight.setGrad(tensor([gradient * multiplier]));
+      });
+      theirAdam.step();
+      ourAdam.step();
+      const [their, our] = moved() as [number, number];
+      expect(their, `step ${i}`).toBeGreaterThan(0);
+      expect(our / their, `step ${i}`).toBeCloseTo(1, 1);
+    }
+    for (const owner of [theirAdam, ourAdam, theirFlat, ourFlat, theirs, ours]) owner.dispose();
+  });
+
+  it("small, starts from z of mean square 1", () => {
+    expect(resolveConfig("stylegan2-minimal-small", facts(32))).toMatchObject({
+      batch: 16,
+      penalty: { r1Gamma: 1, interval: 4 },
+      styleMixing: 0,
+      optimizer: { gLr: 0.01, dLr: 0.01, maxGradientNorm: 1 },
+      ema: { kimg: 1 },
+      network: {
+        architecture: "stylegan2-minimal",
+        config: { latentDim: 64, mappingLayers: 2, maxFeatures: 64, zNorm: "rms" },
+      },
     });
   });
 });

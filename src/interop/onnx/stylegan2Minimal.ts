@@ -3,7 +3,15 @@
 import { upsampleAndSmooth } from "../../layers/smooth.js";
 import type { StyleGan2MinimalConfig } from "../../networks/stylegan2Minimal.js";
 import type { Value } from "./graph.js";
-import { demodulatedConv, lrelu, modulatedConv, storedNoise, upsample, wOfLayer } from "./layers.js";
+import {
+  demodulatedConv,
+  lrelu,
+  modulatedConv,
+  pixelNorm,
+  storedNoise,
+  upsample,
+  wOfLayer,
+} from "./layers.js";
 import {
   imageOutput,
   noiseInput,
@@ -25,14 +33,19 @@ function equalizedLinear(part: Part, x: Value, lrMultiplier = 1): Value {
   });
 }
 
+/** z / max(|z|, ε) */
+function toLength1({ g }: Part, z: Value): Value {
+  const squares = ops.reduce(g, "ReduceSum", { x: ops.mul(g, z, z), axes: [1] });
+  return ops.div(g, z, ops.max(g, ops.sqrt(g, squares), g.scalar(1e-12)));
+}
+
 export function minimalMapping(root: Part, config: StyleGan2MinimalConfig, numWs: number): void {
   const { g } = root;
-  const { latentDim, mappingLayers, mappingLrMultiplier } = config;
+  const { latentDim, mappingLayers, mappingLrMultiplier, zNorm } = config;
   const z = zInput(g, latentDim);
   const psi = truncationInput(g, numWs);
   root.within("mapping", (part) => {
-    const squares = ops.reduce(g, "ReduceSum", { x: ops.mul(g, z, z), axes: [1] });
-    let x = ops.div(g, z, ops.max(g, ops.sqrt(g, squares), g.scalar(1e-12))); // z / max(|z|, ε)
+    let x = zNorm === "rms" ? pixelNorm(part, z) : toLength1(part, z);
     for (let i = 0; i < mappingLayers; i++)
       x = part.within(`net.${2 * i}`, (layer) =>
         lrelu(layer, equalizedLinear(layer, x, mappingLrMultiplier)),
