@@ -1,7 +1,7 @@
 // Random access to the bytes of a file, so that a large one is never in memory as a whole.
 
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { UserError } from "../system/errors.js";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { openNamed } from "../system/regularFile.js";
 
 /** Bytes that are somewhere: in a file or in memory. */
 export interface ByteSource {
@@ -18,18 +18,8 @@ export class FileSource implements ByteSource {
 
   /** @throws UserError when there is no such file or it may not be read */
   constructor(file: string) {
-    try {
-      this.#fd = openSync(file, "r");
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new UserError(code === "ENOENT" ? `${file}: no such file` : `${file} cannot be opened (${code})`);
-    }
-    const stats = fstatSync(this.#fd);
-    if (!stats.isFile()) {
-      this.close();
-      throw new UserError(`${file} is not a file`);
-    }
-    this.length = stats.size;
+    this.#fd = openNamed(file);
+    this.length = fstatSync(this.#fd).size;
   }
 
   read(start: number, length: number): Buffer {

@@ -2,9 +2,10 @@
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 // The header is read by a grammar of just that dictionary; nothing of it is evaluated.
 
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { writeFileAtomically } from "../system/atomicFile.js";
 import { UserError } from "../system/errors.js";
+import { readNamed } from "../system/regularFile.js";
 
 /** Elements of an array, in row-major order. */
 export type NumpyData = Uint8Array | Int32Array | BigInt64Array | Float32Array | Float64Array;
@@ -102,7 +103,7 @@ export function writeNpy(file: string, array: NumpyArray): void {
 /** @throws UserError with one line that says what is wrong with the file */
 export function readNpy(file: string): NumpyArray {
   checkFile(file, "array");
-  return decodeNpy(readFileSync(file), file);
+  return decodeNpy(readNamed(file, maxNumpyBytes), file);
 }
 
 /** @throws UserError when `file` is not there, is no file or is too large to be what is wanted */

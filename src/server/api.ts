@@ -1,7 +1,6 @@
 // The server's API: what a page can ask for, and of a run that trains.
 
 import { randomUUID } from "node:crypto";
-import { appendFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -9,12 +8,13 @@ import type { z } from "zod";
 import { type Command, commandRequestSchema } from "../protocol/control.js";
 import { filmRequestSchema, pictureViewSchema } from "../protocol/explore.js";
 import { runFiles } from "../protocol/runFiles.js";
+import { appendToOwn } from "../system/regularFile.js";
 import type { EventHub } from "./events.js";
 import { openFile } from "./files.js";
 import type { FrameJob } from "./frameMessages.js";
 import type { Frames } from "./frames.js";
 import { history, parseCursor } from "./history.js";
-import { decoded, drained, HttpError, readJson, sendJson } from "./http.js";
+import { decoded, drained, HttpError, readJson, sendJson, wholeFile } from "./http.js";
 import { isPublic, type Run, type Runs } from "./runs.js";
 import { checkToken } from "./security.js";
 import { snapshotFile } from "./snapshotFile.js";
@@ -133,7 +133,11 @@ export class Api {
     if (status !== "training" && status !== "paused")
       throw new HttpError(409, "nothing trains this run now; train --resume goes on with it");
     const command: Command = { id: randomUUID(), ...asked };
-    await appendFile(join(run.path, runFiles.control), `${JSON.stringify(command)}\n`);
+    try {
+      appendToOwn(join(run.path, runFiles.control), `${JSON.stringify(command)}\n`);
+    } catch {
+      throw new HttpError(409, `the run's ${runFiles.control} cannot be written`);
+    }
     sendJson(response, { id: command.id }, 202);
   }
 }
@@ -186,10 +190,7 @@ async function sendFile({ request, response }: Call, run: Run, name: string): Pr
       "content-length": size,
       ...(isPicture ? {} : { "content-disposition": `attachment; filename="${name}"` }),
     });
-    await pipeline(
-      handle.createReadStream({ autoClose: false, start: 0, end: Math.max(size - 1, 0) }),
-      response,
-    );
+    await pipeline(wholeFile(handle, size), response);
   } finally {
     await handle.close();
   }

@@ -1,9 +1,10 @@
 // Requests and answers, with their bounds.
 
-import { createReadStream } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { fileState } from "./files.js";
+import { openFile } from "./files.js";
 
 /** An answer that says what is wrong with the request. */
 export class HttpError extends Error {
@@ -82,10 +83,22 @@ export async function sendFileAs(
   file: string,
   { type, caching }: { type: string; caching: string },
 ): Promise<void> {
-  const state = await fileState(file);
-  if (!state) throw new HttpError(404, "there is no such file");
-  response.writeHead(200, { "content-type": type, "content-length": state.size, "cache-control": caching });
-  await pipeline(createReadStream(file), response);
+  const handle = await openFile(file);
+  if (!handle) throw new HttpError(404, "there is no such file");
+  try {
+    const { size } = await handle.stat();
+    response.writeHead(200, { "content-type": type, "content-length": size, "cache-control": caching });
+    await pipeline(wholeFile(handle, size), response);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The bytes that an open file had when it was looked at: more may come. */
+export function wholeFile(handle: FileHandle, size: number): Readable {
+  return size === 0
+    ? Readable.from([])
+    : handle.createReadStream({ autoClose: false, start: 0, end: size - 1 });
 }
 
 /** Waits until the reader has taken what was written; rejects when it has gone. */

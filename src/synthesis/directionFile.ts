@@ -1,10 +1,11 @@
 // Directions in a file: JSON with one direction to a line, so that they can be renamed in an editor.
 
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import type { Generator } from "../networks/network.js";
 import { writeFileAtomically } from "../system/atomicFile.js";
+import { parseBoundedJson } from "../system/boundedJson.js";
 import { UserError } from "../system/errors.js";
+import { readNamed } from "../system/regularFile.js";
 import { checkLayers, type Direction } from "./directions.js";
 
 const format = "stylegan.ts directions 1";
@@ -28,8 +29,9 @@ const fileSchema = z.strictObject({
     .max(8192),
 });
 
-/** Larger files are none of ours. */
-const maxBytes = 2 ** 28;
+/** Larger files are none of ours: all directions of the largest networks take a tenth of it. */
+const maxBytes = 2 ** 25;
+const bounds = { values: 2 ** 22, depth: 8 };
 
 export function writeDirections(file: string, directions: readonly Direction[]): void {
   const wDim = directions[0]?.vector.length ?? 0;
@@ -55,16 +57,9 @@ export function readDirections(file: string, G: Generator): Direction[] {
 }
 
 function parse(file: string): z.infer<typeof fileSchema> {
-  let text: string;
+  const text = readNamed(file, maxBytes).toString("utf8");
   try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new UserError(code === "ENOENT" ? `${file}: no such file` : `${file} cannot be opened (${code})`);
-  }
-  try {
-    if (text.length > maxBytes) throw new Error("too large");
-    return fileSchema.parse(JSON.parse(text));
+    return fileSchema.parse(parseBoundedJson(text, bounds));
   } catch {
     throw new UserError(`${file} is no file of directions; make one with stylegan directions`);
   }

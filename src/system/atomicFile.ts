@@ -1,6 +1,6 @@
 // Files that are either whole or not there.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "./errors.js";
@@ -18,7 +18,7 @@ export function writeFileAtomically(
 ): void {
   const temporary = temporaryName(file);
   try {
-    const fd = openSync(temporary, "w");
+    const fd = openNew(temporary);
     try {
       const parts = typeof chunks === "function" ? chunks() : [chunks];
       for (const part of parts) {
@@ -48,9 +48,15 @@ export async function writeFileBeside(file: string, bytes: Uint8Array): Promise<
   const temporary = temporaryName(file);
   try {
     if (bytes.length <= smallFile) {
-      writeFileSync(temporary, bytes);
+      const fd = openNew(temporary);
+      try {
+        writeFully(fd, bytes);
+      } finally {
+        closeSync(fd);
+      }
       renameSync(temporary, file);
     } else {
+      closeSync(openNew(temporary));
       await writeFile(temporary, bytes);
       await rename(temporary, file);
     }
@@ -63,6 +69,17 @@ export async function writeFileBeside(file: string, bytes: Uint8Array): Promise<
 /** A name in the same folder, so that a rename is all that is left to do. */
 export function temporaryName(file: string): string {
   return join(dirname(file), `.${basename(file)}.${process.pid}.tmp`);
+}
+
+/** A file that was not there: what an earlier process of the same number has left, or a link, is removed and not opened. */
+function openNew(file: string): number {
+  try {
+    return openSync(file, "wx");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    rmSync(file, { force: true });
+    return openSync(file, "wx");
+  }
 }
 
 /** @param start where in the file; without it, after what was written last */
@@ -79,7 +96,11 @@ export function writeError(file: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOSPC" || code === "EDQUOT")
     return new UserError(`The disk is full: ${file} could not be written. Free some space and resume.`);
-  if (code === "EACCES" || code === "EROFS" || code === "EPERM")
+  if (code === "EROFS")
+    return new UserError(`${file} cannot be written: the disk is read-only. Choose a folder on another.`);
+  if (code === "EISDIR" || code === "ENOTDIR")
+    return new UserError(`${file} cannot be written: a folder is in its place. Move it away.`);
+  if (code === "EACCES" || code === "EPERM")
     return new UserError(`${file} cannot be written: no permission. Choose another folder.`);
   if (code === "ENOENT") return new UserError(`${file} cannot be written: its folder is gone.`);
   return error;

@@ -3,11 +3,12 @@
 // Files of ours say in their metadata, under `crc32`, what the bytes were when they were written: eight digits for each
 // tensor in the order of the data, then eight for the header. Other programs take it for a text like any other.
 
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { writeFileAtomically } from "../system/atomicFile.js";
 import { parseBoundedJson } from "../system/boundedJson.js";
 import { crc32, crc32Text } from "../system/crc32.js";
 import { UserError } from "../system/errors.js";
+import { openNamed } from "../system/regularFile.js";
 import { type DType, dtypes } from "./dtype.js";
 import { type Shape, type Tensor, tensorFromBytes } from "./tensor.js";
 
@@ -135,13 +136,7 @@ export function readSafetensorsHeader(file: string): {
 }
 
 function withFile<T>(file: string, read: (fd: number) => T): T {
-  let fd: number;
-  try {
-    fd = openSync(file, "r");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new UserError(code === "ENOENT" ? `${file}: no such file` : `${file} cannot be opened (${code})`);
-  }
+  const fd = openNamed(file);
   try {
     return read(fd);
   } finally {
@@ -164,9 +159,7 @@ function readHeader(
   file: string,
   fd: number,
 ): { entries: Map<string, Entry>; metadata: Record<string, string>; dataStart: number } {
-  const stats = fstatSync(fd);
-  if (!stats.isFile()) throw new UserError(`${file} is not a file`);
-  const { size } = stats;
+  const { size } = fstatSync(fd);
   if (size < 8) throw new UserError(`${file} is not a safetensors file (${size} bytes)`);
   const headerBytes = Number(readAt(file, fd, 0, 8).readBigUInt64LE());
   if (headerBytes > maxHeaderBytes) throw new UserError(`${file} is not a safetensors file`);

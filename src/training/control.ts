@@ -1,7 +1,8 @@
 // The small file through which another program asks a running training for something.
 
-import { closeSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import { closeSync, lstatSync, readSync } from "node:fs";
 import { type Command, commandSchema } from "../protocol/control.js";
+import { openOwn, removeOwn } from "../system/regularFile.js";
 
 // More than this at once is no control but garbage; what is over is read the next time.
 const mostBytes = 64 * 1024;
@@ -13,16 +14,19 @@ export type ControlLine = { command: Command } | { problem: string };
 export class ControlFile {
   readonly #path: string;
   #offset = 0;
+  #refused = false;
 
   /** Removes what an earlier part of the run has left: its commands are not for this one. */
   constructor(path: string) {
     this.#path = path;
-    rmSync(path, { force: true });
+    removeOwn(path);
   }
 
   /** The lines that are complete since the last call. While there are none this costs one `stat`, a few µs. */
   poll(): ControlLine[] {
-    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+    const stats = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (stats && !stats.isFile()) return this.#refuseOnce();
+    const size = stats?.size ?? 0;
     if (size < this.#offset) this.#offset = 0; // someone has replaced it
     if (size === this.#offset) return [];
     const bytes = read(this.#path, this.#offset, Math.min(size - this.#offset, mostBytes));
@@ -40,11 +44,18 @@ export class ControlFile {
       .filter((line) => line.trim() !== "")
       .map(parseLine);
   }
+
+  /** A link or a pipe in the file's place: what it would lead to is nobody's command. */
+  #refuseOnce(): ControlLine[] {
+    if (this.#refused) return [];
+    this.#refused = true;
+    return [{ problem: "control.jsonl is not a file; remove it" }];
+  }
 }
 
 function read(path: string, offset: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
-  const fd = openSync(path, "r");
+  const fd = openOwn(path);
   try {
     return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
   } finally {

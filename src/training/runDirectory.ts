@@ -1,6 +1,6 @@
 // The folder of a run: what is in it, and how it is written so that a crash leaves nothing torn.
 
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { type MetricName, metricNames } from "../metrics/names.js";
@@ -16,9 +16,15 @@ import {
   type TickRow,
 } from "../protocol/runFiles.js";
 import { writeError, writeFileAtomically } from "../system/atomicFile.js";
+import { parseBoundedJson } from "../system/boundedJson.js";
 import { UserError } from "../system/errors.js";
 import { processStart } from "../system/processes.js";
+import { appendToOwn, readOwn, removeOwn } from "../system/regularFile.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
+
+/** Options with the names of as many classes as there may be. */
+const mostOptionBytes = 2 ** 25;
+const optionBounds = { values: 200_000, depth: 16 };
 
 export class RunDirectory {
   readonly path: string;
@@ -114,8 +120,11 @@ export class RunDirectory {
   /** @throws UserError when the file is damaged or from another version */
   readOptions(): TrainingConfig {
     try {
-      return trainingConfigSchema.parse(JSON.parse(readFileSync(this.optionsFile, "utf8")));
-    } catch {
+      return trainingConfigSchema.parse(
+        parseBoundedJson(readOwn(this.optionsFile, mostOptionBytes), optionBounds),
+      );
+    } catch (error) {
+      if (error instanceof UserError) throw error;
       throw new UserError(`${this.optionsFile} is damaged or of another version: the run cannot be resumed`);
     }
   }
@@ -133,7 +142,7 @@ export class RunDirectory {
   }
 
   removeRunning(): void {
-    rmSync(this.runningFile, { force: true });
+    removeOwn(this.runningFile);
   }
 
   /** One line of statistics. `nimg` tells a resume which lines come after the state it starts from. */
@@ -163,13 +172,13 @@ export class RunDirectory {
   /** What a crash in the middle of a write leaves behind. */
   #removeTemporaryFiles(): void {
     for (const entry of readdirSync(this.path)) {
-      if (/^\..*\.tmp$/.test(entry)) rmSync(join(this.path, entry), { force: true });
+      if (/^\..*\.tmp$/.test(entry)) removeOwn(join(this.path, entry));
     }
   }
 }
 
 function truncateRecords(file: string, { curNimg, changes }: { curNimg: number; changes: number }): void {
-  const kept = readFileSync(file, "utf8")
+  const kept = readOwn(file, Number.POSITIVE_INFINITY)
     .split("\n")
     .filter((line) => {
       try {
@@ -186,7 +195,7 @@ function truncateRecords(file: string, { curNimg, changes }: { curNimg: number; 
 
 function append(file: string, line: string): void {
   try {
-    appendFileSync(file, `${line}\n`);
+    appendToOwn(file, `${line}\n`);
   } catch (error) {
     throw writeError(file, error);
   }

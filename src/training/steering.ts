@@ -1,9 +1,9 @@
 // What happens between two steps when someone steers the run: pause, snapshot, stop, new settings.
 
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { type Command, type SettingChange, type SettingName, settingNames } from "../protocol/control.js";
 import type { TrainingConfig } from "./configSchema.js";
-import { ControlFile } from "./control.js";
+import { ControlFile, type ControlLine } from "./control.js";
 import type { RunDirectory } from "./runDirectory.js";
 import { settingObstacle, settingOf, withSetting } from "./settings.js";
 
@@ -31,6 +31,7 @@ export class Steering {
   /** Whether a command has asked the run to end. */
   stopRequested = false;
   #paused = false;
+  #saved: string | undefined;
   readonly #control: ControlFile;
   readonly #options: SteeringOptions;
 
@@ -41,13 +42,14 @@ export class Steering {
 
   /**
    * Does what has been asked for since the last call, and waits while the run is paused.
-   * @param shouldStop ends a pause
+   * @param shouldStop ends a pause, and what is asked for meanwhile
    */
   async follow(shouldStop: () => boolean): Promise<void> {
-    await this.#handle(this.#control.poll());
-    while (this.#paused && !this.stopRequested && !shouldStop()) {
+    const isStopping = () => this.stopRequested || shouldStop();
+    await this.#handle(this.#control.poll(), isStopping);
+    while (this.#paused && !isStopping()) {
       await setTimeout(pausedPollMs);
-      await this.#handle(this.#control.poll());
+      await this.#handle(this.#control.poll(), isStopping);
     }
     this.#paused = false;
   }
@@ -60,31 +62,33 @@ export class Steering {
     run.appendEvent({ event: "changed", ...numbered, timestamp: now(), ...(id === undefined ? {} : { id }) });
   }
 
-  async #handle(lines: ReturnType<ControlFile["poll"]>): Promise<void> {
-    for (const line of lines) {
+  /** However many commands there are: a stop is asked for after each, and what has no effect any more is not done. */
+  async #handle(lines: readonly ControlLine[], isStopping: () => boolean): Promise<void> {
+    for (const [i, line] of lines.entries()) {
       if ("problem" in line) this.#refuse(line.problem);
-      else await this.#obey(line.command);
+      else if (isStopping()) this.#refuse("the run is ending", line.command.id);
+      else await this.#obey(line.command, lines.slice(i + 1));
+      await setImmediate(); // signals arrive here
     }
   }
 
-  async #obey(command: Command): Promise<void> {
-    const { run, message, save } = this.#options;
+  /** @param later what has been asked for after it already */
+  async #obey(command: Command, later: readonly ControlLine[]): Promise<void> {
+    const { message } = this.#options;
     const { id } = command;
     switch (command.command) {
       case "pause":
-        this.#paused = true;
-        run.writeRunning("paused");
+        this.#setPaused(true);
         this.#answer("paused", id);
         message("Paused. The page or Ctrl-C ends the pause.");
         break;
       case "resume":
-        this.#paused = false;
-        run.writeRunning("training");
+        this.#setPaused(false);
         this.#answer("resumed", id);
         message("Going on.");
         break;
       case "snapshot":
-        await save();
+        await this.#save();
         this.#answer("snapshot", id);
         break;
       case "stop":
@@ -95,10 +99,25 @@ export class Steering {
       case "set":
         for (const name of settingNames) {
           const value = command.settings[name];
-          if (value !== undefined) this.#change({ name, value, id });
+          if (value === undefined) continue;
+          if (isOverruled(name, later)) this.#refuse(`${name} is set again by a later command`, id);
+          else this.#change({ name, value, id });
         }
         break;
     }
+  }
+
+  #setPaused(paused: boolean): void {
+    if (paused !== this.#paused) this.#options.run.writeRunning(paused ? "paused" : "training");
+    this.#paused = paused;
+  }
+
+  /** Once for each state of the run, however often it is asked for. */
+  async #save(): Promise<void> {
+    const { changes, save, trainer } = this.#options;
+    const state = `${trainer.curNimg} ${changes.length}`;
+    if (this.#saved !== state) await save();
+    this.#saved = state;
   }
 
   #change({ name, value, id }: { name: SettingName; value: number; id: string }): void {
@@ -124,6 +143,17 @@ export class Steering {
     const answer = { event: "refused" as const, nimg: trainer.curNimg, timestamp: now(), reason };
     run.appendEvent({ ...answer, ...(id === undefined ? {} : { id }) });
   }
+}
+
+/** Whether a setting gets another value before there is a step or a snapshot that the first has an effect on. */
+function isOverruled(name: SettingName, later: readonly ControlLine[]): boolean {
+  for (const line of later) {
+    if ("problem" in line) continue;
+    const { command } = line;
+    if (command.command === "snapshot" || command.command === "stop") return false;
+    if (command.command === "set" && command.settings[name] !== undefined) return true;
+  }
+  return false;
 }
 
 const now = () => Date.now() / 1000;

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RunDetail } from "../../src/protocol/api.js";
@@ -64,6 +65,20 @@ describe("requests that change something", () => {
     if (answer) expect(answer.status).toBe(413);
     expect(existsSync(server.path("a", "control.jsonl"))).toBe(false);
     expect((await server.ask("/api/runs")).status).toBe(200);
+  });
+
+  it("a link or a pipe in place of control.jsonl: 409, nothing is written elsewhere, and the server answers on", async () => {
+    const server = await withRun();
+    const elsewhere = join(server.folder, "..", "elsewhere");
+    symlinkSync(elsewhere, server.path("a", "control.jsonl"));
+    expect((await server.control("a", pause)).status).toBe(409);
+    expect(existsSync(elsewhere)).toBe(false);
+    rmSync(server.path("a", "control.jsonl"));
+    execFileSync("mkfifo", [server.path("a", "control.jsonl")]);
+    // As many as there are threads for files, and more: one that waited for a reader would be gone.
+    const answers = await Promise.all(Array.from({ length: 12 }, () => server.control("a", pause)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(409));
+    expect((await server.ask("/api/runs/a/log")).status).toBe(200);
   });
 
   it("a run that nothing trains: 409", async () => {

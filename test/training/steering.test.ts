@@ -1,4 +1,15 @@
-import { appendFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -6,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Dataset, openDataset } from "../../src/data/dataset.js";
 import type { CommandRequest } from "../../src/protocol/control.js";
 import type { EventRow, StatsRow } from "../../src/protocol/runFiles.js";
+import { UserError } from "../../src/system/errors.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { readSettingChanges } from "../../src/training/checkpoint.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
@@ -226,6 +238,96 @@ describe("steering a run", () => {
     ]);
     expect(snapshot(run).equals(snapshot(plain))).toBe(true);
   });
+
+  it("400 snapshots asked for at once are one, and a signal among them ends the run", async () => {
+    const run = newRun("many");
+    let asked = 0;
+    const messages = await part({
+      run,
+      at: {
+        24: () => {
+          for (let i = 0; i < 400; i++) ask(run, { command: "snapshot" }, String(i));
+          ask(run, { command: "pause" });
+          ask(run, { command: "snapshot" }, "paused");
+          ask(run, { command: "resume" });
+        },
+        28: () => {
+          for (let i = 0; i < 400; i++)
+            ask(run, { command: "set", settings: { gamma: 1 + i } }, `gamma ${i}`);
+          ask(run, { command: "snapshot" }, "before the signal");
+          ask(run, { command: "stop" });
+          ask(run, { command: "snapshot" }, "after");
+        },
+        32: () => {
+          asked += 1;
+        },
+      },
+    });
+    expect(asked).toBe(0);
+    const answers = eventsOf(run);
+    expect(answers.filter(({ event, nimg }) => event === "snapshot" && nimg === 24)).toHaveLength(401);
+    // One of each state, and the one of the end is that of the last command.
+    expect(messages.filter((text) => text.startsWith("snapshot "))).toHaveLength(2);
+    // What is overruled before there is a step is not done.
+    expect(readSettingChanges(run.stateFile)).toMatchObject([
+      { setting: "gamma", from: 0.5, to: 400, nimg: 28 },
+    ]);
+    expect(answers.filter(({ event }) => event === "refused")).toHaveLength(400);
+    expect(answers.at(-1)).toMatchObject({ event: "refused", id: "after", reason: "the run is ending" });
+  });
+
+  it("asks after every command whether to stop", async () => {
+    const run = newRun("interrupted");
+    const changes = { 24: () => Array.from({ length: 100 }, (_, i) => ask(run, change, String(i))) };
+    let answered = 0;
+    const seen = () => {
+      answered = eventsOf(run).length;
+      return answered;
+    };
+    await train({
+      ...{ config, dataset, run, device: "cpu" },
+      shouldStop: () => existsSync(run.statsFile) && seen() >= 10,
+      reporter: {
+        step: (nimg) => void (nimg === 24 && changes[24]()),
+        tick: () => {},
+        message: () => {},
+      },
+    });
+    expect(answered).toBeGreaterThanOrEqual(10);
+    expect(
+      eventsOf(run).filter((row) => row.event === "refused" && row.reason === "the run is ending").length,
+    ).toBeGreaterThan(80);
+    expect(readSettingChanges(run.stateFile)).toEqual([]);
+  });
+
+  it.each([
+    ["a link", (file: string) => symlinkSync(join(root, "commands"), file)],
+    ["a pipe", (file: string) => execFileSync("mkfifo", [file])],
+    ["a folder", (file: string) => mkdirSync(file)],
+  ])("%s in place of control.jsonl is no command, is said once and not waited for", async (_, make) => {
+    const run = newRun("link");
+    writeFileSync(join(root, "commands"), `${JSON.stringify({ id: "x", command: "stop" })}\n`);
+    await part({ run, at: { 24: () => make(run.controlFile) } });
+    expect(eventsOf(run)).toMatchObject([
+      { event: "refused", nimg: 24, reason: "control.jsonl is not a file; remove it" },
+    ]);
+    expect(rowsOf(run)).toHaveLength(5);
+  });
+
+  it.each([
+    ["a link", (file: string) => symlinkSync(join(root, "elsewhere"), file), /is a link/],
+    ["a folder", (file: string) => mkdirSync(file), /is not a file/],
+  ])(
+    "%s in place of stats.jsonl ends the run with one line, and nothing is written elsewhere",
+    async (_, make, pattern) => {
+      const run = newRun("stats");
+      make(run.statsFile);
+      const ended = part({ run }).catch((error: unknown) => error);
+      expect(await ended).toBeInstanceOf(UserError);
+      expect(((await ended) as UserError).message).toMatch(pattern);
+      expect(existsSync(join(root, "elsewhere"))).toBe(false);
+    },
+  );
 
   it("has no gamma to change where R1 is off", async () => {
     const run = newRun("wgan");
