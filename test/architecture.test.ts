@@ -13,7 +13,7 @@ const rows = [
   ["torch"],
   ["layers"],
   ["networks"],
-  ["losses", "data", "metrics"],
+  ["losses", "data", "metrics", "augment"],
   ["synthesis"],
   ["training", "interop"],
   ["server"],

@@ -17,10 +17,12 @@ const ops = {
   leakyRelu: op("leaky_relu"),
   softplus: op("softplus"),
   constantPad: op("constant_pad_nd"),
+  reflectionPad2d: op("reflection_pad2d"),
   pixelShuffle: op("pixel_shuffle"),
   upsampleNearest: op("upsample_nearest2d"),
   avgPool: op("avg_pool2d"),
   indexSelect: op("index_select"),
+  gather: op("gather"),
   oneHot: op("one_hot"),
   empty: op("empty", "memory_format"),
   emptyStrided: op("empty_strided"),
@@ -139,12 +141,22 @@ function pair(n: number): readonly [number, number] {
   return [n, n];
 }
 
+/** What is added at each edge, in pixels. */
+export interface Edges {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
 /** Zeros around the last two dimensions; negative numbers cut away. */
-export function pad2d(
-  x: Tensor,
-  edges: { left: number; right: number; top: number; bottom: number },
-): Tensor {
+export function pad2d(x: Tensor, edges: Edges): Tensor {
   return new Tensor(ops.constantPad(x, [edges.left, edges.right, edges.top, edges.bottom]));
+}
+
+/** Pixels mirrored at the edges of `x` [N, C, H, W], the edge itself not repeated; less than its side. */
+export function reflectionPad2d(x: Tensor, edges: Edges): Tensor {
+  return new Tensor(ops.reflectionPad2d(x, [edges.left, edges.right, edges.top, edges.bottom]));
 }
 
 /** [N, C r², H, W] to [N, C, r H, r W]: each group of r² channels becomes a square of pixels. */
@@ -200,6 +212,11 @@ export function stack(tensors: readonly Tensor[], dim: number): Tensor {
 /** The slices of `x` along `dim` that `indices` (int64, [K]) name. */
 export function indexSelect(x: Tensor, dim: number, indices: Tensor): Tensor {
   return new Tensor(ops.indexSelect(x, dim, indices));
+}
+
+/** Along `dim`, the elements of `x` that `indices` (int64, as many dimensions as x) name. */
+export function gather(x: Tensor, dim: number, indices: Tensor): Tensor {
+  return new Tensor(ops.gather(x, dim, indices));
 }
 
 // ---- activations ----

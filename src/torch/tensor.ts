@@ -33,6 +33,7 @@ const ops = {
   cos: op("cos"),
   acos: op("acos"),
   sign: op("sign"),
+  floor: op("floor"),
   relu: op("relu"),
   sum: op("sum"),
   sumDims: op("sum", "dim_IntList"),
@@ -209,6 +210,10 @@ export class Tensor extends Owned {
 
   sign(): Tensor {
     return new Tensor(ops.sign(this));
+  }
+
+  floor(): Tensor {
+    return new Tensor(ops.floor(this));
   }
 
   relu(): Tensor {

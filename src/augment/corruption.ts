@@ -1,0 +1,50 @@
+// Corruptions: noise, and a square cut out.
+// Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), appendix B.
+
+import { randn } from "../torch/random.js";
+import { scope } from "../torch/scope.js";
+import { type Tensor, tensor } from "../torch/tensor.js";
+import type { Draws } from "./draws.js";
+
+const noiseStd = 0.1;
+const cutoutSize = 0.5; // of the picture's side
+
+/** Standard deviation of a picture's noise, half-normal; 0: none. */
+export function drawNoise(strength: number, p: number, draws: Draws): number {
+  return strength > 0 && draws.chance(strength * p) ? Math.abs(draws.normal()) * noiseStd : 0;
+}
+
+/** Each picture of `images` [N, C, H, W] with Gaussian noise of its own strength. */
+export function addNoise(images: Tensor, deviations: readonly number[]): Tensor {
+  if (deviations.every((deviation) => deviation === 0)) return images.contiguous();
+  return scope(() => {
+    const { dtype, device } = images;
+    const sigma = tensor(deviations, [deviations.length, 1, 1, 1]).to(dtype).toDevice(device);
+    return images.add(randn(images.shape, { device }).to(dtype).mul(sigma));
+  });
+}
+
+/** Where the centre of a cut-out square lies, from 0 to 1 in both directions; undefined: nothing is cut out. */
+export type Cutout = readonly [x: number, y: number] | undefined;
+
+export function drawCutout(strength: number, p: number, draws: Draws): Cutout {
+  return strength > 0 && draws.chance(strength * p) ? [draws.uniform(), draws.uniform()] : undefined;
+}
+
+/** Each picture of `images` [N, C, H, W] with zeros in its square. */
+export function cutOut(images: Tensor, cutouts: readonly Cutout[]): Tensor {
+  if (cutouts.every((cutout) => cutout === undefined)) return images.contiguous();
+  return scope(() => {
+    const [n, , height, width] = images.shape as [number, number, number, number];
+    const inside = (axis: 0 | 1, length: number) =>
+      cutouts.flatMap((cutout) =>
+        Array.from({ length }, (_, i) =>
+          cutout && Math.abs((i + 0.5) / length - cutout[axis]) < cutoutSize / 2 ? 1 : 0,
+        ),
+      );
+    const rows = tensor(inside(1, height), [n, 1, height, 1]);
+    const columns = tensor(inside(0, width), [n, 1, 1, width]);
+    const keep = rows.mul(columns).neg().add(1);
+    return images.mul(keep.to(images.dtype).toDevice(images.device));
+  });
+}
