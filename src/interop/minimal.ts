@@ -2,7 +2,7 @@
 // discriminator, in one file. Names are ours already. The source keeps no mean of w and no stored noise, and trains
 // one generator without a moving average.
 
-import { MinimalMapping, type StyleGan2MinimalConfig } from "../networks/stylegan2Minimal.js";
+import { minimalMapping, type StyleGan2MinimalConfig } from "../networks/stylegan2Minimal.js";
 import { latentsOfSeed } from "../synthesis/latents.js";
 import {
   countOf,
@@ -136,7 +136,7 @@ function generatorEntries(state: Tensors, config: StyleGan2MinimalConfig): Map<s
     entries.set(`generator.${layer}.noise_const`, { shape: [r, r], read: () => latentsOfSeed(i, r, r) });
   }
   const { latentDim } = config;
-  const mapping = { create: () => new MinimalMapping(config), zDim: latentDim, wDim: latentDim };
+  const mapping = { create: () => minimalMapping(config), zDim: latentDim, wDim: latentDim };
   entries.set("mapping.w_avg", meanW(entries, mapping));
   return entries;
 }

@@ -24,6 +24,11 @@ export function activate(x: Tensor, activation: Activation, clamp: number | null
   return clamp === null ? y : y.clamp(-clamp, clamp);
 }
 
+/** The leaky ReLU without its gain. */
+export function lrelu(x: Tensor): Tensor {
+  return activate(x, "lrelu");
+}
+
 export interface AffineActivationOptions {
   /** What each channel of each sample is multiplied by, [N, C]. */
   scale?: Tensor | undefined;

@@ -1,7 +1,7 @@
 // The mapping network f: Z -> W.
 // Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019), section 2.
 
-import { FullyConnected } from "../layers/equalized.js";
+import { type EqualizedOptions, FullyConnected } from "../layers/equalized.js";
 import { pixelNorm } from "../layers/normalization.js";
 import { noGrad } from "../torch/autograd.js";
 import { Module } from "../torch/module.js";
@@ -20,24 +20,43 @@ export interface MappingOptions {
   lrMultiplier: number;
   /** Decay of the running mean of w; without it none is kept. */
   wAvgBeta?: number;
+  /** Default: StyleGAN2's. */
+  form?: MappingForm;
 }
+
+/** How the mapping networks of the family differ; each is layers with leaky ReLU. */
+export interface MappingForm {
+  /** Of a state dictionary. */
+  layerName(i: number): string;
+  layer: EqualizedOptions;
+  /** What is done to z before the first layer. Default: its mean square becomes 1. */
+  normalize?(z: Tensor): Tensor;
+}
+
+const stylegan2Form: MappingForm = { layerName: (i) => `fc${i}`, layer: {} };
 
 export class MappingNetwork extends Module {
   readonly wAvg: Tensor | undefined; // [wDim]
   readonly #options: MappingOptions;
   readonly #embed: FullyConnected | undefined;
   readonly #layers: FullyConnected[];
+  readonly #normalize: (z: Tensor) => Tensor;
 
   constructor(options: MappingOptions) {
     super();
-    const { zDim, cDim, wDim, layers, lrMultiplier, wAvgBeta } = options;
+    const { zDim, cDim, wDim, layers, lrMultiplier, wAvgBeta, form = stylegan2Form } = options;
+    this.#normalize = form.normalize ?? pixelNorm;
     this.#options = options;
     this.#embed = cDim > 0 ? this.child("embed", new FullyConnected(cDim, wDim)) : undefined;
     const inFeatures = zDim + (cDim > 0 ? wDim : 0);
     this.#layers = Array.from({ length: layers }, (_, i) =>
       this.child(
-        `fc${i}`,
-        new FullyConnected(i === 0 ? inFeatures : wDim, wDim, { activation: "lrelu", lrMultiplier }),
+        form.layerName(i),
+        new FullyConnected(i === 0 ? inFeatures : wDim, wDim, {
+          ...form.layer,
+          activation: "lrelu",
+          lrMultiplier,
+        }),
       ),
     );
     this.wAvg = wAvgBeta === undefined ? undefined : this.buffer("w_avg", zeros([wDim]));
@@ -47,7 +66,7 @@ export class MappingNetwork extends Module {
   forward(z: Tensor | null, c: Tensor | null): Tensor {
     return scope(() => {
       const parts: Tensor[] = [];
-      if (z) parts.push(pixelNorm(z));
+      if (z) parts.push(this.#normalize(z));
       if (this.#embed) {
         if (!c) throw new Error("mapping: this network is conditional and needs classes");
         parts.push(pixelNorm(this.#embed.forward(c)));

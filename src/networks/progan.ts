@@ -4,8 +4,10 @@
 // Legend of shapes: N batch, C channels, H and W pixels.
 
 import { z } from "zod";
-import { HeConv2d, lrelu } from "../layers/he.js";
+import { lrelu } from "../layers/activation.js";
+import { EqualizedConv, heGain } from "../layers/equalized.js";
 import { pixelNorm } from "../layers/normalization.js";
+import { ResamplingConv } from "../layers/resamplingConv.js";
 import { UserError } from "../system/errors.js";
 import { Module } from "../torch/module.js";
 import { linear, zeros } from "../torch/ops.js";
@@ -33,17 +35,15 @@ export const proganConfigSchema = z.strictObject(progressiveConfigShape);
 
 export type ProGanConfig = z.infer<typeof proganConfigSchema>;
 
-/** What follows each convolution of the generator. */
-function activateAndNormalize(x: Tensor): Tensor {
-  return scope(() => pixelNorm(lrelu(x)));
-}
+/** The generator's convolutions; pixelwise normalization follows each. */
+const conv = { kernelSize: 3, activation: "lrelu", ...heGain } as const;
 
 /** The latent to features at 4x4. */
 class InitialBlock extends Module {
   readonly #weight: Tensor; // [16 C, zDim], pixels before channels
   readonly #bias: Tensor; // [C]
   readonly #weightGain: number;
-  readonly #conv: HeConv2d;
+  readonly #conv: EqualizedConv;
 
   constructor(config: ProGanConfig) {
     super();
@@ -51,8 +51,8 @@ class InitialBlock extends Module {
     this.#weight = this.parameter("dense.weight", randn([channels * 4 ** minLevel, config.zDim]));
     this.#bias = this.parameter("dense.bias", zeros([channels]));
     // The paper's 4x4 convolution of a single pixel is a dense layer, with the convolution's fan-in.
-    this.#weightGain = Math.SQRT2 / Math.sqrt(config.zDim * 4 ** minLevel);
-    this.#conv = this.child("conv", new HeConv2d(channels, channels, { kernelSize: 3 }));
+    this.#weightGain = heGain.gain / Math.sqrt(config.zDim * 4 ** minLevel);
+    this.#conv = this.child("conv", new EqualizedConv(channels, channels, conv));
   }
 
   /** Normalized latents [N, zDim] to [N, C, 4, 4]. */
@@ -63,28 +63,26 @@ class InitialBlock extends Module {
         .reshape([z.size(0), size, size, -1])
         .add(this.#bias)
         .permute([0, 3, 1, 2]);
-      return activateAndNormalize(this.#conv.forward(activateAndNormalize(y)));
+      return pixelNorm(this.#conv.forward(pixelNorm(lrelu(y))));
     });
   }
 }
 
 /** Twice the resolution and two convolutions. */
 class UpBlock extends Module {
-  readonly #conv0: HeConv2d;
-  readonly #conv1: HeConv2d;
+  readonly #conv0: ResamplingConv;
+  readonly #conv1: EqualizedConv;
 
   constructor(config: ProGanConfig, level: number) {
     super();
     const channels = channelsAt(config, level);
-    const conv0 = new HeConv2d(channelsAt(config, level - 1), channels, { kernelSize: 3, resample: "up" });
+    const conv0 = new ResamplingConv(channelsAt(config, level - 1), channels, { ...conv, resample: "up" });
     this.#conv0 = this.child("conv0_up", conv0);
-    this.#conv1 = this.child("conv1", new HeConv2d(channels, channels, { kernelSize: 3 }));
+    this.#conv1 = this.child("conv1", new EqualizedConv(channels, channels, conv));
   }
 
   forward(x: Tensor): Tensor {
-    return scope(() =>
-      activateAndNormalize(this.#conv1.forward(activateAndNormalize(this.#conv0.forward(x)))),
-    );
+    return scope(() => pixelNorm(this.#conv1.forward(pixelNorm(this.#conv0.forward(x)))));
   }
 }
 

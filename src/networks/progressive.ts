@@ -4,9 +4,9 @@
 // Legend of shapes: N batch, C channels, H and W pixels, I and O channels or features in and out.
 
 import { z } from "zod";
-import type { Activation } from "../layers/activation.js";
-import { Blur, HeConv2d, HeLinear, lrelu } from "../layers/he.js";
+import { EqualizedConv, FullyConnected, heGain } from "../layers/equalized.js";
 import { minibatchStdDev, perBatch } from "../layers/normalization.js";
+import { Blur, ResamplingConv } from "../layers/resamplingConv.js";
 import { Module } from "../torch/module.js";
 import { avgPool2d, upsampleNearest2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
@@ -146,15 +146,12 @@ export function levelsFrom(first: number, config: ProgressiveConfig): number[] {
 
 /** One 1x1 convolution to an image for each level, and the fade from the older one to the newest. */
 export class ToRgb extends Module {
-  readonly #layers: readonly HeConv2d[];
+  readonly #layers: readonly EqualizedConv[];
 
   constructor(config: ProgressiveConfig) {
     super();
     this.#layers = levelsFrom(minLevel, config).map((level, i) =>
-      this.child(
-        String(i),
-        new HeConv2d(channelsAt(config, level), imageChannels, { kernelSize: 1, gain: 1 }),
-      ),
+      this.child(String(i), new EqualizedConv(channelsAt(config, level), imageChannels, { kernelSize: 1 })),
     );
   }
 
@@ -164,7 +161,8 @@ export class ToRgb extends Module {
    */
   forward(features: readonly Tensor[], alpha: number): Tensor {
     return scope(() => {
-      const image = (index: number) => (this.#layers[index] as HeConv2d).forward(features[index] as Tensor);
+      const image = (index: number) =>
+        (this.#layers[index] as EqualizedConv).forward(features[index] as Tensor);
       const newest = features.length - 1;
       if (newest === 0 || alpha === 1) return image(newest);
       return upsampleNearest2d(image(newest - 1), 2).lerp(image(newest), alpha);
@@ -176,25 +174,26 @@ export class ToRgb extends Module {
 
 /** Two convolutions, to half the resolution. */
 class DiscriminatorBlock extends Module {
-  readonly #conv0: HeConv2d;
+  readonly #conv0: EqualizedConv;
   readonly #blur: Blur | undefined;
-  readonly #conv1: HeConv2d;
+  readonly #conv1: ResamplingConv;
 
   constructor(config: ProgressiveConfig, { level, smooth }: { level: number; smooth: boolean }) {
     super();
     const channels = channelsAt(config, level);
     const outChannels = channelsAt(config, level - 1);
-    this.#conv0 = this.child("conv0", new HeConv2d(channels, channels, { kernelSize: 3 }));
+    const conv = { kernelSize: 3, activation: "lrelu", ...heGain } as const;
+    this.#conv0 = this.child("conv0", new EqualizedConv(channels, channels, conv));
     this.#blur = smooth ? this.child("blur", new Blur()) : undefined;
-    const conv1 = new HeConv2d(channels, outChannels, { kernelSize: 3, resample: "down" });
+    const conv1 = new ResamplingConv(channels, outChannels, { ...conv, resample: "down" });
     this.#conv1 = this.child("conv1_down", conv1);
   }
 
   /** [N, C, H, W] to [N, C', H / 2, W / 2]. */
   forward(input: Tensor): Tensor {
     return scope(() => {
-      const x = this.#conv0.forward(input, { activation: "lrelu" });
-      return this.#conv1.forward(this.#blur ? this.#blur.forward(x) : x, { activation: "lrelu" });
+      const x = this.#conv0.forward(input);
+      return this.#conv1.forward(this.#blur ? this.#blur.forward(x) : x);
     });
   }
 }
@@ -202,9 +201,9 @@ class DiscriminatorBlock extends Module {
 /** Minibatch standard deviation and the last layers, at 4x4. */
 class DiscriminatorEpilogue extends Module {
   readonly #config: ProgressiveConfig;
-  readonly #conv: HeConv2d;
-  readonly #dense0: HeLinear;
-  readonly #dense1: HeLinear;
+  readonly #conv: EqualizedConv;
+  readonly #dense0: FullyConnected;
+  readonly #dense1: FullyConnected;
 
   constructor(config: ProgressiveConfig) {
     super();
@@ -212,10 +211,11 @@ class DiscriminatorEpilogue extends Module {
     const channels = channelsAt(config, minLevel);
     // The paper's 4x4 convolution without padding is a dense layer; its width goes on by the rule of channels.
     const features = channelsAt(config, minLevel - 1);
-    const conv = new HeConv2d(channels + config.mbstdNumFeatures, channels, { kernelSize: 3 });
-    this.#conv = this.child("conv", conv);
-    this.#dense0 = this.child("dense0", new HeLinear(channels * 4 ** minLevel, features));
-    this.#dense1 = this.child("dense1", new HeLinear(features, 1, { gain: 1 }));
+    const lrelu = { activation: "lrelu", ...heGain } as const;
+    const conv = { kernelSize: 3, ...lrelu };
+    this.#conv = this.child("conv", new EqualizedConv(channels + config.mbstdNumFeatures, channels, conv));
+    this.#dense0 = this.child("dense0", new FullyConnected(channels * 4 ** minLevel, features, lrelu));
+    this.#dense1 = this.child("dense1", new FullyConnected(features, 1));
   }
 
   /** [N, C, 4, 4] to logits [N, 1]. */
@@ -224,8 +224,8 @@ class DiscriminatorEpilogue extends Module {
       const { mbstdGroupSize: groupSize, mbstdNumFeatures: numNewFeatures } = this.#config;
       const options = { groupSize, numNewFeatures };
       const features = perBatch(x, batches, (part) => minibatchStdDev(part, options));
-      const y = this.#conv.forward(features, { activation: "lrelu" });
-      return this.#dense1.forward(lrelu(this.#dense0.forward(y.reshape([y.size(0), -1]))));
+      const y = this.#conv.forward(features);
+      return this.#dense1.forward(this.#dense0.forward(y.reshape([y.size(0), -1])));
     });
   }
 }
@@ -235,15 +235,13 @@ class DiscriminatorEpilogue extends Module {
  * `from_rgb` and of `blocks` takes images or features of level `maxLevel - i`.
  */
 export class GrowingDiscriminator extends ProgressiveModule implements ProgressiveDiscriminator {
-  readonly #fromRgb: readonly HeConv2d[];
+  readonly #fromRgb: readonly EqualizedConv[];
   readonly #blocks: readonly DiscriminatorBlock[];
   readonly #epilogue: DiscriminatorEpilogue;
-  readonly #fromRgbActivation: Activation;
 
   /** @param options smooth: blur with [1, 2, 1] before each reduction of the resolution, as StyleGAN does */
   constructor(config: ProgressiveConfig, { smooth }: { smooth: boolean }) {
     super(config);
-    this.#fromRgbActivation = config.fromRgbActivation;
     const channels = channelsAt(config, minLevel);
     if (channels % config.mbstdNumFeatures !== 0)
       throw new Error(
@@ -253,22 +251,20 @@ export class GrowingDiscriminator extends ProgressiveModule implements Progressi
       .reverse()
       .map((level, i) => this.child(`blocks.${i}`, new DiscriminatorBlock(config, { level, smooth })));
     this.#epilogue = this.child("final_block", new DiscriminatorEpilogue(config));
+    const fromRgb = { kernelSize: 1, activation: config.fromRgbActivation, ...heGain };
     this.#fromRgb = levelsFrom(minLevel, config)
       .reverse()
       .map((level, i) =>
-        this.child(
-          `from_rgb.${i}`,
-          new HeConv2d(imageChannels, channelsAt(config, level), { kernelSize: 1 }),
-        ),
+        this.child(`from_rgb.${i}`, new EqualizedConv(imageChannels, channelsAt(config, level), fromRgb)),
       );
   }
 
-  /** Images [N, 3, 2^level, 2^level] to logits [N, 1]. */
   /** None: the layer at the image is another one at each resolution. */
   layersFromImage(): Module[] {
     return [];
   }
 
+  /** Images [N, 3, 2^level, 2^level] to logits [N, 1]. */
   forward(images: Tensor, c: Tensor | null, { batches = 1 }: DiscriminatorOptions = {}): Tensor {
     const { level, alpha } = this.growth;
     checkShape("images", images, [null, imageChannels, 2 ** level, 2 ** level]);
@@ -287,8 +283,7 @@ export class GrowingDiscriminator extends ProgressiveModule implements Progressi
 
   /** Images to the first features of `level`. */
   #features(images: Tensor, level: number): Tensor {
-    const fromRgb = this.#fromRgb[this.maxLevel - level] as HeConv2d;
-    return fromRgb.forward(images, { activation: this.#fromRgbActivation });
+    return (this.#fromRgb[this.maxLevel - level] as EqualizedConv).forward(images);
   }
 }
 

@@ -4,10 +4,10 @@
 // Legend of shapes: N batch, C channels, H and W pixels, L layers (numWs).
 
 import { z } from "zod";
+import { lrelu } from "../layers/activation.js";
 import { adaptiveInstanceNorm } from "../layers/adain.js";
-import { HeConv2d, HeLinear, lrelu } from "../layers/he.js";
-import { pixelNorm } from "../layers/normalization.js";
-import { noGrad } from "../torch/autograd.js";
+import { EqualizedConv, FullyConnected, heGain } from "../layers/equalized.js";
+import { ResamplingConv } from "../layers/resamplingConv.js";
 import { Module } from "../torch/module.js";
 import { addcmul, ones, zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
@@ -16,8 +16,9 @@ import type { Tensor } from "../torch/tensor.js";
 import { defineArchitecture } from "./architecture.js";
 import { checkShape } from "./checkShape.js";
 import { latentField, mappingFields } from "./configFields.js";
-import { broadcastWs, truncate } from "./mapping.js";
+import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
 import type { NoiseMode, StyleAffine, TruncationOptions } from "./network.js";
+import { checkNoises, type NoiseSource, noiseMap } from "./noise.js";
 import {
   channelsAt,
   checkUnconditional,
@@ -47,48 +48,24 @@ export interface StyleGan1SynthesisOptions {
   noise?: readonly Tensor[];
 }
 
-/** The mapping network f: Z -> W. Section 2 and appendix C of the paper. */
-class MappingNetwork extends Module {
-  readonly wAvg: Tensor; // [wDim]
-  readonly #layers: readonly HeLinear[];
-  readonly #wAvgBeta: number;
-
-  constructor(config: StyleGan1Config) {
-    super();
-    const { zDim, wDim, mappingLayers, mappingLrMultiplier: lrMultiplier } = config;
-    this.#layers = Array.from({ length: mappingLayers }, (_, i) =>
-      this.child(`map.dense${i}`, new HeLinear(i === 0 ? zDim : wDim, wDim, { lrMultiplier })),
-    );
-    this.wAvg = this.buffer("w_avg", zeros([wDim]));
-    this.#wAvgBeta = config.wAvgBeta;
-  }
-
-  /** z [N, zDim] to w [N, wDim]. */
-  forward(z: Tensor): Tensor {
-    return scope(() => {
-      let x = pixelNorm(z);
-      for (const layer of this.#layers) x = lrelu(layer.forward(x));
-      return x;
-    });
-  }
-
-  /** Moves the running mean of w: w_avg = β w_avg + (1 - β) mean(w). */
-  updateWAvg(w: Tensor): void {
-    noGrad(() => this.wAvg.lerp_(w.detach().mean([0]), 1 - this.#wAvgBeta));
-  }
+/** The mapping network: section 2 and appendix C of the paper, with the names of a PyTorch port of it. */
+function mappingNetwork(config: StyleGan1Config): MappingNetwork {
+  const { zDim, wDim, mappingLayers: layers, mappingLrMultiplier: lrMultiplier, wAvgBeta } = config;
+  const form = { layerName: (i: number) => `map.dense${i}`, layer: heGain };
+  return new MappingNetwork({ zDim, cDim: 0, wDim, layers, lrMultiplier, wAvgBeta, form });
 }
 
 /** Noise, leaky ReLU and AdaIN: what follows each convolution. Figure 1 of the paper. */
 class LayerEpilogue extends Module {
   readonly #noiseConst: Tensor; // [H, W]
   readonly #noiseWeight: Tensor; // [C]
-  readonly #style: HeLinear;
+  readonly #style: FullyConnected;
 
   constructor({ channels, wDim, level }: { channels: number; wDim: number; level: number }) {
     super();
     this.#noiseWeight = this.parameter("top_epi.noise.weight", zeros([channels]));
     this.#noiseConst = this.buffer("top_epi.noise.const", randn([2 ** level, 2 ** level]));
-    this.#style = this.child("style_mod.lin", new HeLinear(wDim, 2 * channels, { gain: 1 }));
+    this.#style = this.child("style_mod.lin", new FullyConnected(wDim, 2 * channels));
   }
 
   /** From w to styles, as `forward` applies it [2 C, wDim]. */
@@ -97,20 +74,18 @@ class LayerEpilogue extends Module {
   }
 
   /** x [N, C, H, W], its bias already added, and w [N, wDim] to [N, C, H, W]. */
-  forward(x: Tensor, w: Tensor, noise: NoiseMode | Tensor): Tensor {
+  forward(x: Tensor, w: Tensor, noise: NoiseSource): Tensor {
     return scope(() => adaptiveInstanceNorm(lrelu(this.#addNoise(x, noise)), this.#style.forward(w)));
   }
 
-  #addNoise(x: Tensor, noise: NoiseMode | Tensor): Tensor {
-    if (noise === "none") return x;
-    const [n, c, height, width] = x.shape as [number, number, number, number];
-    let map: Tensor;
-    if (noise === "const") map = this.#noiseConst.reshape([1, 1, height, width]);
-    else if (noise === "random") map = randn([n, 1, height, width], { device: x.device, dtype: x.dtype });
-    else map = noise;
-    return addcmul(x, map, this.#noiseWeight.reshape([1, c, 1, 1]));
+  #addNoise(x: Tensor, noise: NoiseSource): Tensor {
+    const map = noiseMap(noise, { stored: this.#noiseConst, n: x.size(0) });
+    return map ? addcmul(x, map, this.#noiseWeight.reshape([1, -1, 1, 1])) : x;
   }
 }
+
+/** Convolutions of the generator; the epilogue has the activation. */
+const conv = { kernelSize: 3, ...heGain } as const;
 
 /** One for each of a block's two layers. */
 type Two<T> = readonly [T, T];
@@ -120,7 +95,7 @@ class InitialBlock extends Module {
   readonly #constant: Tensor; // [1, C, 4, 4]
   readonly #bias: Tensor; // [C]
   readonly #epilogue1: LayerEpilogue;
-  readonly #conv: HeConv2d;
+  readonly #conv: EqualizedConv;
   readonly #epilogue2: LayerEpilogue;
 
   constructor(config: StyleGan1Config) {
@@ -130,7 +105,7 @@ class InitialBlock extends Module {
     this.#constant = this.parameter("const", ones([1, channels, 2 ** minLevel, 2 ** minLevel]));
     this.#bias = this.parameter("bias", zeros([channels]));
     this.#epilogue1 = this.child("epi1", new LayerEpilogue(epilogue));
-    this.#conv = this.child("conv", new HeConv2d(channels, channels, { kernelSize: 3 }));
+    this.#conv = this.child("conv", new EqualizedConv(channels, channels, conv));
     this.#epilogue2 = this.child("epi2", new LayerEpilogue(epilogue));
   }
 
@@ -138,7 +113,7 @@ class InitialBlock extends Module {
     return [this.#epilogue1, this.#epilogue2];
   }
 
-  forward(ws: Two<Tensor>, noises: Two<NoiseMode | Tensor>): Tensor {
+  forward(ws: Two<Tensor>, noises: Two<NoiseSource>): Tensor {
     return scope(() => {
       const n = ws[0].size(0);
       const constant = this.#constant
@@ -153,9 +128,9 @@ class InitialBlock extends Module {
 
 /** Twice the resolution, smoothed, and two styled convolutions. */
 class SynthesisBlock extends Module {
-  readonly #conv0: HeConv2d;
+  readonly #conv0: ResamplingConv;
   readonly #epilogue1: LayerEpilogue;
-  readonly #conv1: HeConv2d;
+  readonly #conv1: EqualizedConv;
   readonly #epilogue2: LayerEpilogue;
 
   constructor(config: StyleGan1Config, level: number) {
@@ -164,10 +139,10 @@ class SynthesisBlock extends Module {
     const epilogue = { channels, wDim: config.wDim, level };
     this.#conv0 = this.child(
       "conv0_up",
-      new HeConv2d(channelsAt(config, level - 1), channels, { kernelSize: 3, resample: "up-smooth" }),
+      new ResamplingConv(channelsAt(config, level - 1), channels, { ...conv, resample: "up-smooth" }),
     );
     this.#epilogue1 = this.child("epi1", new LayerEpilogue(epilogue));
-    this.#conv1 = this.child("conv1", new HeConv2d(channels, channels, { kernelSize: 3 }));
+    this.#conv1 = this.child("conv1", new EqualizedConv(channels, channels, conv));
     this.#epilogue2 = this.child("epi2", new LayerEpilogue(epilogue));
   }
 
@@ -176,7 +151,7 @@ class SynthesisBlock extends Module {
   }
 
   /** [N, C, H, W] to [N, C', 2H, 2W]. */
-  forward(input: Tensor, ws: Two<Tensor>, noises: Two<NoiseMode | Tensor>): Tensor {
+  forward(input: Tensor, ws: Two<Tensor>, noises: Two<NoiseSource>): Tensor {
     return scope(() => {
       const x = this.#epilogue1.forward(this.#conv0.forward(input), ws[0], noises[0]);
       return this.#epilogue2.forward(this.#conv1.forward(x), ws[1], noises[1]);
@@ -207,7 +182,7 @@ class SynthesisNetwork extends Module {
   }
 
   /** @param noises one for each layer */
-  forward(ws: readonly Tensor[], noises: readonly (NoiseMode | Tensor)[], { level, alpha }: Growth): Tensor {
+  forward(ws: readonly Tensor[], noises: readonly NoiseSource[], { level, alpha }: Growth): Tensor {
     return scope(() => {
       const two = <T>(values: readonly T[], block: number) =>
         [values[2 * block], values[2 * block + 1]] as unknown as Two<T>;
@@ -237,7 +212,7 @@ export class StyleGan1Generator extends ProgressiveModule implements Progressive
     this.wDim = config.wDim;
     this.resolution = config.resolution;
     this.numWs = layersAt(this.maxLevel);
-    this.#mapping = this.child("mapping", new MappingNetwork(config));
+    this.#mapping = this.child("mapping", mappingNetwork(config));
     this.#synthesis = this.child("synthesis", new SynthesisNetwork(config));
   }
 
@@ -249,7 +224,11 @@ export class StyleGan1Generator extends ProgressiveModule implements Progressive
     checkShape("z", z, [null, this.zDim]);
     checkUnconditional(c);
     return scope(() =>
-      truncate(broadcastWs(this.#mapping.forward(z), this.numWs), this.#mapping.wAvg, options),
+      truncate(
+        broadcastWs(this.#mapping.forward(z, null), this.numWs),
+        this.#mapping.wAvg as Tensor,
+        options,
+      ),
     );
   }
 
@@ -257,7 +236,9 @@ export class StyleGan1Generator extends ProgressiveModule implements Progressive
   synthesize(ws: Tensor, { noiseMode, noise }: StyleGan1SynthesisOptions): Tensor {
     checkShape("ws", ws, [null, this.numWs, this.wDim]);
     const count = this.numWsInUse;
-    if (noise) this.#checkNoise(noise, ws.size(0));
+    const { level } = this.growth;
+    const sizes = Array.from({ length: count }, (_, i) => 2 ** (minLevel + Math.floor(i / 2)));
+    if (noise) checkNoises(noise, { sizes, n: ws.size(0), where: ` at level ${level}` });
     const noises = noise ?? Array.from({ length: count }, () => noiseMode);
     return scope(() => this.#synthesis.forward(ws.unbind(1), noises, this.growth));
   }
@@ -268,16 +249,6 @@ export class StyleGan1Generator extends ProgressiveModule implements Progressive
 
   updateWAvg(w: Tensor): void {
     this.#mapping.updateWAvg(w);
-  }
-
-  #checkNoise(noise: readonly Tensor[], n: number): void {
-    const count = this.numWsInUse;
-    if (noise.length !== count)
-      throw new Error(`noise has ${noise.length} maps, expected ${count} at level ${this.growth.level}`);
-    for (const [i, map] of noise.entries()) {
-      const size = 2 ** (minLevel + Math.floor(i / 2));
-      checkShape(`noise ${i}`, map, [map.size(0) === 1 ? 1 : n, 1, size, size]);
-    }
   }
 }
 

@@ -36,6 +36,7 @@ import type {
   StyleAffine,
   TruncationOptions,
 } from "./network.js";
+import { noiseMap } from "./noise.js";
 
 /**
  * What shapes a StyleGAN2; everything that rebuilds its two networks. The upper bounds are far beyond any
@@ -134,22 +135,13 @@ class SynthesisLayer extends Module {
         scaleGain: gain,
         bias: this.#bias,
         biasGain: gain,
-        noise: this.#noise(x.size(0), noiseMode),
+        noise: noiseMap(noiseMode, { stored: this.#noiseConst, n: x.size(0) }),
         noiseStrength: this.#noiseStrength,
         noiseGain: gain,
         activation: "lrelu",
         clamp: convClamp,
       });
     });
-  }
-
-  /** [1 or N, 1, H, W] */
-  #noise(n: number, noiseMode: NoiseMode): Tensor | undefined {
-    const { resolution } = this.#options;
-    if (noiseMode === "none") return undefined;
-    if (noiseMode === "const") return this.#noiseConst.reshape([1, 1, resolution, resolution]);
-    const { device, dtype } = this.#bias;
-    return randn([n, 1, resolution, resolution], { device, dtype });
   }
 }
 

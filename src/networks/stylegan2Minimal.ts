@@ -10,14 +10,13 @@
 // Legend of shapes: N batch, C channels, H and W pixels, L blocks (numWs).
 
 import { z } from "zod";
-import { activate, affineActivation } from "../layers/activation.js";
+import { affineActivation } from "../layers/activation.js";
 import { randomConvWeight } from "../layers/convWeight.js";
-import { EqualizedConv, EqualizedLinear, EqualizedWeight } from "../layers/equalizedMinimal.js";
+import { EqualizedConv, EqualizedWeight, FullyConnected } from "../layers/equalized.js";
 import { groupStdDev } from "../layers/groupStdDev.js";
 import { demodulation, modulatedConv2d, withEnergy } from "../layers/modulatedConv.js";
 import { perBatch, pixelNorm } from "../layers/normalization.js";
 import { DownSample, UpSample } from "../layers/smooth.js";
-import { noGrad } from "../torch/autograd.js";
 import { Module } from "../torch/module.js";
 import { zeros } from "../torch/ops.js";
 import { randn } from "../torch/random.js";
@@ -32,7 +31,7 @@ import {
   mappingFields,
   resolutionField,
 } from "./configFields.js";
-import { broadcastWs, truncate } from "./mapping.js";
+import { broadcastWs, MappingNetwork, truncate } from "./mapping.js";
 import type {
   Discriminator,
   DiscriminatorOptions,
@@ -41,6 +40,7 @@ import type {
   StyleAffine,
   TruncationOptions,
 } from "./network.js";
+import { checkNoises, type NoiseSource, noiseMap } from "./noise.js";
 
 /** What z can be scaled to. */
 export const zNorms = ["length", "rms"] as const;
@@ -82,41 +82,22 @@ function featuresOf({ resolution, maxFeatures }: StyleGan2MinimalConfig, feature
   return Array.from({ length: blocks }, (_, i) => Math.min(maxFeatures, features * 2 ** i));
 }
 
-/** z, normalized, through linear layers with leaky ReLU. */
-export class MinimalMapping extends Module {
-  /** Differs from the source, which keeps no mean of w and cannot truncate. */
-  readonly wAvg: Tensor; // [latentDim]
-  readonly #layers: readonly EqualizedLinear[];
-  readonly #wAvgBeta: number;
-  readonly #zNorm: ZNorm;
+/** What all layers of the source have: no gain of an activation, and weights under a name of their own. */
+const layer = { gain: 1, nestedWeight: true } as const;
 
-  constructor(config: StyleGan2MinimalConfig) {
-    super();
-    const { latentDim, mappingLayers, mappingLrMultiplier, wAvgBeta, zNorm } = config;
-    this.#wAvgBeta = wAvgBeta;
-    this.#zNorm = zNorm;
-    // The activations between them are entries of their own in the source's list.
-    this.#layers = Array.from({ length: mappingLayers }, (_, i) =>
-      this.child(
-        `net.${2 * i}`,
-        new EqualizedLinear(latentDim, latentDim, { lrMultiplier: mappingLrMultiplier }),
-      ),
-    );
-    this.wAvg = this.buffer("w_avg", zeros([latentDim]));
-  }
+/** Convolutions of the discriminator; biases start at 1, as the source's do. */
+const conv = { ...layer, biasInit: 1 } as const;
 
-  /** z [N, latentDim] to w [N, latentDim]. */
-  forward(z: Tensor): Tensor {
-    return scope(() => {
-      let x = this.#zNorm === "rms" ? pixelNorm(z) : toLength1(z);
-      for (const layer of this.#layers) x = activate(layer.forward(x), "lrelu");
-      return x;
-    });
-  }
+const lrelu = { activation: "lrelu" } as const;
 
-  updateWAvg(w: Tensor): void {
-    noGrad(() => this.wAvg.lerp_(w.detach().mean([0]), 1 - this.#wAvgBeta));
-  }
+/** Differs from the source, which keeps no mean of w and cannot truncate. */
+export function minimalMapping(config: StyleGan2MinimalConfig): MappingNetwork {
+  const { latentDim, mappingLayers: layers, mappingLrMultiplier: lrMultiplier, wAvgBeta } = config;
+  const normalize = config.zNorm === "rms" ? pixelNorm : toLength1;
+  // The activations between the layers are entries of their own in the source's list.
+  const form = { layerName: (i: number) => `net.${2 * i}`, layer, normalize };
+  const dims = { zDim: latentDim, cDim: 0, wDim: latentDim };
+  return new MappingNetwork({ ...dims, layers, lrMultiplier, wAvgBeta, form });
 }
 
 /** z / max(|z|, ε) */
@@ -133,19 +114,20 @@ interface StyleBlockOptions {
 
 /** Modulated and demodulated 3x3 convolution, noise, bias, leaky ReLU. */
 class StyleBlock extends Module {
-  readonly #toStyle: EqualizedLinear;
+  readonly #toStyle: FullyConnected;
   readonly #weight: EqualizedWeight; // [O, I, 3, 3]
   readonly #scaleNoise: Tensor; // [1]
   readonly #bias: Tensor; // [O]
   /** Differs from the source, which always draws its noise anew. */
   readonly #noiseConst: Tensor; // [H, W]
-  readonly #options: StyleBlockOptions;
 
   constructor(options: StyleBlockOptions) {
     super();
     const { latentDim, inChannels, outChannels, resolution } = options;
-    this.#options = options;
-    this.#toStyle = this.child("to_style", new EqualizedLinear(latentDim, inChannels, { biasInit: 1 }));
+    this.#toStyle = this.child(
+      "to_style",
+      new FullyConnected(latentDim, inChannels, { ...layer, biasInit: 1 }),
+    );
     this.#weight = this.child(
       "conv.weight",
       new EqualizedWeight(randomConvWeight([outChannels, inChannels, 3, 3])),
@@ -160,22 +142,8 @@ class StyleBlock extends Module {
     return this.#toStyle.scaledWeight();
   }
 
-  /** What this layer adds for `n` samples in a mode: [1 or n, 1, H, W], or null for nothing. */
-  noise(n: number, mode: NoiseMode): Tensor | null {
-    const { resolution } = this.#options;
-    if (mode === "none") return null;
-    if (mode === "const") return this.#noiseConst.reshape([1, 1, resolution, resolution]);
-    const { device, dtype } = this.#noiseConst;
-    return randn([n, 1, resolution, resolution], { device, dtype });
-  }
-
-  checkNoise(noise: Tensor, n: number): void {
-    const { resolution } = this.#options;
-    checkShape("noise", noise, [noise.shape[0] === 1 ? 1 : n, 1, resolution, resolution]);
-  }
-
-  /** x [N, I, H, W], w [N, latentDim] and noise [1 or N, 1, H, W] (or null) to [N, O, H, W]. */
-  forward(x: Tensor, w: Tensor, noise: Tensor | null): Tensor {
+  /** x [N, I, H, W] and w [N, latentDim] to [N, O, H, W]. */
+  forward(x: Tensor, w: Tensor, noise: NoiseSource): Tensor {
     return scope(() => {
       const styles = this.#toStyle.forward(w); // [N, I]
       const { stored, gain } = this.#weight;
@@ -185,7 +153,7 @@ class StyleBlock extends Module {
         scale: demodulation(energy, styles, { gain }),
         scaleGain: gain,
         bias: this.#bias,
-        noise: noise ?? undefined,
+        noise: noiseMap(noise, { stored: this.#noiseConst, n: x.size(0) }),
         noiseStrength: this.#scaleNoise,
         activation: "lrelu",
       });
@@ -195,13 +163,16 @@ class StyleBlock extends Module {
 
 /** Modulated 1x1 convolution to an image, without demodulation, with leaky ReLU. */
 class ToRgb extends Module {
-  readonly #toStyle: EqualizedLinear;
+  readonly #toStyle: FullyConnected;
   readonly #weight: EqualizedWeight; // [3, I, 1, 1]
   readonly #bias: Tensor; // [3]
 
   constructor(latentDim: number, inChannels: number) {
     super();
-    this.#toStyle = this.child("to_style", new EqualizedLinear(latentDim, inChannels, { biasInit: 1 }));
+    this.#toStyle = this.child(
+      "to_style",
+      new FullyConnected(latentDim, inChannels, { ...layer, biasInit: 1 }),
+    );
     this.#weight = this.child(
       "conv.weight",
       new EqualizedWeight(randomConvWeight([imageChannels, inChannels, 1, 1])),
@@ -270,8 +241,9 @@ class MinimalSynthesis extends Module {
     this.#upSample = this.child("up_sample", new UpSample());
   }
 
-  get layers(): StyleBlock[] {
-    return this.#blocks.flatMap(({ layers }) => layers);
+  /** Side of the features of each layer with noise. */
+  get layerSizes(): number[] {
+    return this.#blocks.flatMap(({ layers }, i) => layers.map(() => 4 * 2 ** i));
   }
 
   styleAffines(): StyleAffine[] {
@@ -281,7 +253,7 @@ class MinimalSynthesis extends Module {
   }
 
   /** ws [N, L, latentDim] and the noise of each layer, in order, to [N, 3, H, W] in about [0, 1]. */
-  forward(ws: Tensor, noise: readonly (Tensor | null)[]): Tensor {
+  forward(ws: Tensor, noise: readonly NoiseSource[]): Tensor {
     return scope(() => {
       const n = ws.size(0);
       let x = this.#constant.expand([n, -1, -1, -1]).contiguous("channelsLast");
@@ -290,7 +262,7 @@ class MinimalSynthesis extends Module {
       for (const [i, w] of ws.unbind(1).entries()) {
         const { layers, toRgb } = this.#blocks[i] as ResolutionLayers;
         if (image) x = this.#upSample.forward(x);
-        for (const layer of layers) x = layer.forward(x, w, noise[layerIndex++] ?? null);
+        for (const layer of layers) x = layer.forward(x, w, noise[layerIndex++] as NoiseSource);
         const rgb = toRgb.forward(x, w);
         image = image ? this.#upSample.forward(image).add(rgb) : rgb;
       }
@@ -305,7 +277,7 @@ export class MinimalGenerator extends Module implements Generator {
   readonly wDim: number;
   readonly numWs: number;
   readonly resolution: number;
-  readonly #mapping: MinimalMapping;
+  readonly #mapping: MappingNetwork;
   readonly #synthesis: MinimalSynthesis;
 
   constructor(config: StyleGan2MinimalConfig) {
@@ -313,7 +285,7 @@ export class MinimalGenerator extends Module implements Generator {
     this.zDim = config.latentDim;
     this.wDim = config.latentDim;
     this.resolution = config.resolution;
-    this.#mapping = this.child("mapping", new MinimalMapping(config));
+    this.#mapping = this.child("mapping", minimalMapping(config));
     this.#synthesis = this.child("generator", new MinimalSynthesis(config));
     this.numWs = this.#synthesis.numWs;
   }
@@ -322,16 +294,18 @@ export class MinimalGenerator extends Module implements Generator {
     checkShape("z", z, [null, this.zDim]);
     if (c) checkShape("c", c, [z.size(0), this.cDim]);
     return scope(() =>
-      truncate(broadcastWs(this.#mapping.forward(z), this.numWs), this.#mapping.wAvg, options),
+      truncate(
+        broadcastWs(this.#mapping.forward(z, null), this.numWs),
+        this.#mapping.wAvg as Tensor,
+        options,
+      ),
     );
   }
 
   synthesize(ws: Tensor, { noiseMode }: { noiseMode: NoiseMode }): Tensor {
     checkShape("ws", ws, [null, this.numWs, this.wDim]);
-    return scope(() => {
-      const noise = this.#synthesis.layers.map((layer) => layer.noise(ws.size(0), noiseMode));
-      return this.#synthesis.forward(ws, noise).mul(2).sub(1);
-    });
+    const noise = this.#synthesis.layerSizes.map(() => noiseMode);
+    return scope(() => this.#synthesis.forward(ws, noise).mul(2).sub(1));
   }
 
   /**
@@ -340,10 +314,7 @@ export class MinimalGenerator extends Module implements Generator {
    */
   render(ws: Tensor, noise: readonly Tensor[]): Tensor {
     checkShape("ws", ws, [null, this.numWs, this.wDim]);
-    const { layers } = this.#synthesis;
-    if (noise.length !== layers.length)
-      throw new Error(`noise has ${noise.length} maps, expected ${layers.length}`);
-    for (const [i, layer] of layers.entries()) layer.checkNoise(noise[i] as Tensor, ws.size(0));
+    checkNoises(noise, { sizes: this.#synthesis.layerSizes, n: ws.size(0) });
     return this.#synthesis.forward(ws, noise);
   }
 
@@ -373,11 +344,14 @@ class DiscriminatorBlock extends Module {
 
   constructor(inChannels: number, outChannels: number) {
     super();
-    const conv = { kernelSize: 3, padding: 1 };
+    const active = { ...conv, ...lrelu, kernelSize: 3 };
     this.#residualDownSample = this.child("residual.0", new DownSample());
-    this.#residual = this.child("residual.1", new EqualizedConv(inChannels, outChannels, { kernelSize: 1 }));
-    this.#conv0 = this.child("block.0", new EqualizedConv(inChannels, inChannels, conv));
-    this.#conv1 = this.child("block.2", new EqualizedConv(inChannels, outChannels, conv));
+    this.#residual = this.child(
+      "residual.1",
+      new EqualizedConv(inChannels, outChannels, { ...conv, kernelSize: 1 }),
+    );
+    this.#conv0 = this.child("block.0", new EqualizedConv(inChannels, inChannels, active));
+    this.#conv1 = this.child("block.2", new EqualizedConv(inChannels, outChannels, active));
     this.#downSample = this.child("down_sample", new DownSample());
   }
 
@@ -390,9 +364,8 @@ class DiscriminatorBlock extends Module {
   forward(x: Tensor): Tensor {
     return scope(() => {
       const residual = this.#residual.forward(this.#residualDownSample.forward(x));
-      const y = this.#conv0.forward(x, { activation: "lrelu" });
-      const z = this.#conv1.forward(y, { activation: "lrelu" });
-      return this.#downSample.forward(z).add(residual).mul(Math.SQRT1_2);
+      const y = this.#conv1.forward(this.#conv0.forward(x));
+      return this.#downSample.forward(y).add(residual).mul(Math.SQRT1_2);
     });
   }
 }
@@ -402,7 +375,7 @@ export class MinimalDiscriminator extends Module implements Discriminator {
   readonly #fromRgb: EqualizedConv;
   readonly #blocks: readonly DiscriminatorBlock[];
   readonly #conv: EqualizedConv;
-  readonly #final: EqualizedLinear;
+  readonly #final: FullyConnected;
 
   constructor(config: StyleGan2MinimalConfig) {
     super();
@@ -410,14 +383,17 @@ export class MinimalDiscriminator extends Module implements Discriminator {
     const features = featuresOf(config, config.discriminatorFeatures);
     const first = features[0] as number;
     const last = (features.at(-1) as number) + 1; // and the standard deviation
-    this.#fromRgb = this.child("from_rgb.0", new EqualizedConv(imageChannels, first, { kernelSize: 1 }));
+    this.#fromRgb = this.child(
+      "from_rgb.0",
+      new EqualizedConv(imageChannels, first, { ...conv, ...lrelu, kernelSize: 1 }),
+    );
     this.#blocks = features
       .slice(1)
       .map((outChannels, i) =>
         this.child(`blocks.${i}`, new DiscriminatorBlock(features[i] as number, outChannels)),
       );
-    this.#conv = this.child("conv", new EqualizedConv(last, last, { kernelSize: 3 }));
-    this.#final = this.child("final", new EqualizedLinear(2 * 2 * last, 1));
+    this.#conv = this.child("conv", new EqualizedConv(last, last, { ...conv, kernelSize: 3, padding: 0 }));
+    this.#final = this.child("final", new FullyConnected(2 * 2 * last, 1, layer));
   }
 
   layersFromImage(): Module[] {
@@ -443,7 +419,7 @@ export class MinimalDiscriminator extends Module implements Discriminator {
 
   /** Images in [-1/2, 1/2] to logits. */
   #logits(images: Tensor, batches: number): Tensor {
-    let x = this.#fromRgb.forward(images.contiguous("channelsLast"), { activation: "lrelu" });
+    let x = this.#fromRgb.forward(images.contiguous("channelsLast"));
     for (const block of this.#blocks) x = block.forward(x);
     const y = this.#conv.forward(perBatch(x, batches, (part) => groupStdDev(part, this.#config))); // [N, C + 1, 2, 2]
     return this.#final.forward(y.reshape([y.size(0), y.size(1) * 4]));

@@ -264,7 +264,7 @@ describe("the generator", () => {
       expect(() => G.render(floats([4], 1), maps)).toThrow("ws has shape [4], expected [N, 2, 4]");
       expect(() => G.render(ws, maps.slice(1))).toThrow("noise has 2 maps, expected 3");
       expect(() => G.render(ws, [...maps].reverse())).toThrow(
-        "noise has shape [1, 1, 8, 8], expected [1, 1, 4, 4]",
+        "noise 0 has shape [1, 1, 8, 8], expected [1, 1, 4, 4]",
       );
     }));
 });

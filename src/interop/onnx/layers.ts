@@ -230,7 +230,7 @@ export interface HeConvOptions {
   resample?: "up" | "up-smooth";
 }
 
-/** `weight` and `bias` of the part, as `HeConv2d` of src/layers/he.ts uses them. */
+/** `weight` and `bias` of the part, as `EqualizedConv` with He's gain and `ResamplingConv` use them. */
 export function heConv(part: Part, x: Value, options: HeConvOptions = {}): Value {
   const { g } = part;
   const { gain = Math.SQRT2, resample } = options;
