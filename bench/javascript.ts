@@ -1,8 +1,7 @@
 // How much of a training step is not inside of libtorch: JavaScript, and the crossing to the addon.
 
 import { scope } from "../src/torch/scope.js";
-import { randomReals } from "../src/training/dryRun.js";
-import { Trainer } from "../src/training/trainer.js";
+import { randomReals, trainerFor } from "../src/training/dryRun.js";
 import type { BenchConfiguration } from "./configurations.js";
 import { insideMs, timeTheAddon } from "./inside.js";
 import { median } from "./statistics.js";
@@ -11,7 +10,7 @@ import { describe } from "./training.js";
 /** Share of a cycle's time outside of the addon's functions. Must run before any operator has been looked up. */
 export function javascriptShare(configuration: BenchConfiguration, repeats: number): number {
   timeTheAddon();
-  const trainer = new Trainer(describe(configuration));
+  const trainer = trainerFor(describe(configuration));
   const shares = trainer.phases.map((phase) => {
     const reals = randomReals(trainer);
     scope(() => trainer.runPhase(phase, reals));
@@ -22,8 +21,8 @@ export function javascriptShare(configuration: BenchConfiguration, repeats: numb
       return { all, outside: all - (insideMs() - insideStart) };
     });
     return {
-      all: median(rounds.map(({ all }) => all)) / phase.interval,
-      outside: median(rounds.map(({ outside }) => outside)) / phase.interval,
+      all: median(rounds.map(({ all }) => all)) / (phase.every * phase.interval),
+      outside: median(rounds.map(({ outside }) => outside)) / (phase.every * phase.interval),
     };
   });
   const sum = (key: "all" | "outside") => shares.reduce((total, share) => total + share[key], 0);

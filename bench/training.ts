@@ -4,8 +4,9 @@ import { memoryInUse, type RecordedCall } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
 import { resolveConfig } from "../src/training/config.js";
 import type { TrainingConfig } from "../src/training/configSchema.js";
-import { randomReals } from "../src/training/dryRun.js";
-import { type PhaseName, Trainer } from "../src/training/trainer.js";
+import { randomReals, trainerFor } from "../src/training/dryRun.js";
+import type { Phase, PhaseName } from "../src/training/phases.js";
+import type { Trainer } from "../src/training/trainer.js";
 import type { BenchConfiguration } from "./configurations.js";
 import { flops, recordConvolutions, referenceGflops, replaySeconds } from "./convolutions.js";
 import { profile, profileTable } from "./profile.js";
@@ -53,15 +54,15 @@ export function measureTraining(
   { repeats, profileRows }: { repeats: number; profileRows?: number | undefined },
 ): TrainingResult {
   const baseMb = residentMb();
-  const trainer = new Trainer(describe(configuration));
+  const trainer = trainerFor(describe(configuration));
   const reals = randomReals(trainer);
-  const run = (phase: (typeof trainer.phases)[number]) => trainer.runPhase(phase, reals);
+  const run = (phase: Phase) => trainer.runPhase(phase, reals);
   const persistent = memoryInUse().bytes;
   memoryInUse();
   const parts = trainer.phases.map((phase): Part => {
     run(phase);
     const convolutions = recordConvolutions(() => run(phase));
-    return { name: phase.name, interval: phase.interval, run: () => run(phase), convolutions };
+    return { name: phase.name, interval: phase.every * phase.interval, run: () => run(phase), convolutions };
   });
   const { peakBytes } = memoryInUse();
   const saved = Math.max(...trainer.phases.map((phase) => savedBytes(trainer, phase)));
@@ -112,14 +113,19 @@ function timed(part: Part, repeats: number): { seconds: number; convSeconds: num
   };
 }
 
-/** Bytes that a phase's graph keeps for its gradients, counted when its loss is known. */
-function savedBytes(trainer: Trainer, phase: (typeof trainer.phases)[number]): number {
-  return scope(() => {
-    const reals = randomReals(trainer);
-    const before = memoryInUse().bytes;
-    trainer.evaluatePhase(phase, reals);
-    return memoryInUse().bytes - before;
-  });
+/** Bytes that the largest graph of a phase keeps for its gradients, counted when its loss is known. */
+function savedBytes(trainer: Trainer, phase: Phase): number {
+  const { objective } = trainer;
+  trainer.trainOnly(phase.network);
+  const bytes = phase.terms.map((term) =>
+    scope(() => {
+      const batch = objective.draw(term, randomReals(trainer));
+      const before = memoryInUse().bytes;
+      objective.evaluate(term, batch);
+      return memoryInUse().bytes - before;
+    }),
+  );
+  return Math.max(...bytes);
 }
 
 function memoryRows(bytes: {

@@ -14,12 +14,13 @@ export {
   createLoss,
   type LossOptions,
 } from "./losses/adversarial.js";
+export { pathLengthPenalty } from "./losses/pathLength.js";
+export { r1Penalty, r2Penalty, wganGpPenalty } from "./losses/penalties.js";
 export {
   multiScaleDistance,
   type PictureDistance,
   perceptualDistance,
 } from "./losses/pictureDistance.js";
-export { pathLengthPenalty, r1Penalty, r2Penalty, wganGpPenalty } from "./losses/regularizers.js";
 export type { SwdResult } from "./metrics/swd.js";
 export type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./networks/network.js";
 export { createDiscriminator, createGenerator, type NetworkDescription } from "./networks/registry.js";

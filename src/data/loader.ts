@@ -1,9 +1,10 @@
 import { UserError } from "../system/errors.js";
 import { permutation } from "../system/random.js";
+import type { State, Stateful } from "../torch/state.js";
 import type { Dataset } from "./dataset.js";
 
 /** All that an exact resume needs: which epoch, and how many of its images have been given out. */
-export interface SamplerState {
+interface Position {
   seed: number;
   epoch: number;
   position: number;
@@ -15,48 +16,49 @@ export interface ImageLoaderOptions {
   /** Show every image flipped left-right as well, which doubles the epoch. */
   mirror: boolean;
   seed: number;
-  /** Go on from here; its seed replaces `seed`. */
-  state?: SamplerState;
 }
 
 /**
  * Gives out the images of a set in an endless sequence of epochs, each a fresh random order of all images (and their
  * mirror images) that depends on nothing but seed and epoch. A batch may span two epochs.
  */
-export class ImageLoader {
+export class ImageLoader implements Stateful {
   readonly #dataset: Dataset;
   readonly #mirror: boolean;
-  readonly #seed: number;
+  #seed: number;
   readonly #pixels: Uint8Array; // [N, H, W, 3]
   readonly #labels: Int32Array; // [N]
-  #epoch: number;
-  #position: number;
+  #epoch = 0;
+  #position = 0;
   /** The epoch's order. Items from `dataset.length` on are the mirrored images. */
   #order: Uint32Array;
 
-  /** Throws a `UserError` if `state` does not fit the data set. */
-  constructor(dataset: Dataset, options: ImageLoaderOptions) {
-    const { batch, mirror, state = { seed: options.seed, epoch: 0, position: 0 } } = options;
-    const items = dataset.length * (mirror ? 2 : 1);
-    if (items === 0) throw new RangeError("an ImageLoader needs at least one image");
-    if (!isCount(state.epoch) || !isCount(state.position) || state.position > items) {
-      throw new UserError(
-        `the saved position (epoch ${state.epoch}, image ${state.position}) does not fit these ${items} images: resume with the data and the --mirror of the first run`,
-      );
-    }
+  constructor(dataset: Dataset, { batch, mirror, seed }: ImageLoaderOptions) {
+    if (dataset.length === 0) throw new RangeError("an ImageLoader needs at least one image");
     this.#dataset = dataset;
     this.#mirror = mirror;
-    this.#seed = state.seed;
-    this.#epoch = state.epoch;
-    this.#position = state.position;
+    this.#seed = seed;
     this.#order = this.#shuffle();
     this.#pixels = new Uint8Array(batch * dataset.resolution ** 2 * 3);
     this.#labels = new Int32Array(batch);
   }
 
-  /** Where the next batch starts. A loader made with it goes on with exactly the same images. */
-  get state(): SamplerState {
-    return { seed: this.#seed, epoch: this.#epoch, position: this.#position };
+  /** Where the next batch starts. A loader that takes it up goes on with exactly the same images. */
+  state(): State {
+    const values: Position = { seed: this.#seed, epoch: this.#epoch, position: this.#position };
+    return { tensors: new Map(), values };
+  }
+
+  /** Goes on from there; its seed replaces the loader's. @throws UserError if it does not fit the data set */
+  restore({ values }: State): void {
+    const { seed, epoch, position } = values as Position;
+    const items = this.#order.length;
+    if (!isCount(seed) || !isCount(epoch) || !isCount(position) || position > items)
+      throw new UserError(
+        `the saved position (epoch ${epoch}, image ${position}) does not fit these ${items} images: resume with the data and the --mirror of the first run`,
+      );
+    [this.#seed, this.#epoch, this.#position] = [seed, epoch, position];
+    this.#order = this.#shuffle();
   }
 
   /**

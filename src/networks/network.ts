@@ -55,6 +55,9 @@ export interface DiscriminatorOptions {
 }
 
 export interface Discriminator extends Module {
+  /** How many samples its minibatch standard deviation takes together. */
+  readonly groupSize: number;
+
   /**
    * The layers that can be frozen in a transfer, from the image side on; none where the layers at the image change
    * while the network grows.

@@ -238,10 +238,12 @@ export class GrowingDiscriminator extends ProgressiveModule implements Progressi
   readonly #fromRgb: readonly EqualizedConv[];
   readonly #blocks: readonly DiscriminatorBlock[];
   readonly #epilogue: DiscriminatorEpilogue;
+  readonly groupSize: number;
 
   /** @param options smooth: blur with [1, 2, 1] before each reduction of the resolution, as StyleGAN does */
   constructor(config: ProgressiveConfig, { smooth }: { smooth: boolean }) {
     super(config);
+    this.groupSize = config.mbstdGroupSize;
     const channels = channelsAt(config, minLevel);
     if (channels % config.mbstdNumFeatures !== 0)
       throw new Error(

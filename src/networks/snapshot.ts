@@ -148,6 +148,16 @@ export function readSnapshotInfo(file: string): SnapshotInfo {
   }
 }
 
+/** Whether `file` is a whole snapshot taken after `curNimg` images. */
+export function isSnapshotOf(file: string, curNimg: number): boolean {
+  try {
+    return readSnapshotInfo(file).curNimg === curNimg;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
 function notASnapshot(file: string): UserError {
   return new UserError(
     `${file} is not a network snapshot of this program; give a network-snapshot-….safetensors of a run`,

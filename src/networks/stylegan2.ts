@@ -429,6 +429,10 @@ export class StyleGan2Discriminator extends Module implements Discriminator {
     }
   }
 
+  get groupSize(): number {
+    return this.#config.mbstdGroupSize;
+  }
+
   layersFromImage(): Module[] {
     return this.#blocks.flatMap((block) => block.layersFromImage());
   }

@@ -396,6 +396,11 @@ export class MinimalDiscriminator extends Module implements Discriminator {
     this.#final = this.child("final", new FullyConnected(2 * 2 * last, 1, layer));
   }
 
+  /** Its statistic is over all groups of a batch: a batch in parts has one for each part. */
+  get groupSize(): number {
+    return this.#config.groupSize;
+  }
+
   layersFromImage(): Module[] {
     return [this.#fromRgb, ...this.#blocks.flatMap((block) => block.layersFromImage())];
   }

@@ -16,6 +16,8 @@ export const runFiles = {
   control: "control.jsonl",
   reals: "reals.png",
   fakesInit: "fakes_init.png",
+  /** The networks of the end of the run. */
+  final: "network-final.safetensors",
 } as const;
 
 /** How far a run has come: what names its snapshots and pictures. */

@@ -5,6 +5,8 @@ import { noGrad } from "./autograd.js";
 import { cleanGradient, type FlatParameters, gradientLimit } from "./flat.js";
 import { adamKernel, hasKernels } from "./kernels.js";
 import { zeros } from "./ops.js";
+import { scope } from "./scope.js";
+import { type State, type Stateful, tensorIn } from "./state.js";
 import type { Tensor } from "./tensor.js";
 
 export interface AdamOptions {
@@ -14,7 +16,7 @@ export interface AdamOptions {
   eps: number;
 }
 
-export class Adam {
+export class Adam implements Stateful {
   readonly options: AdamOptions;
   /** Learning rate of the next step; `options.lr` at first. */
   lr: number;
@@ -63,10 +65,18 @@ export class Adam {
     });
   }
 
-  /** The moments of each parameter, as views in the order of the parameters; none of the first kind when it is not kept. */
-  moments(): { first: Tensor[]; second: Tensor[] } {
-    const first = this.firstMoment ? this.#flat.partsOf(this.firstMoment) : [];
-    return { first, second: this.#flat.partsOf(this.secondMoment) };
+  /** The moments by the names of their parameters, no matter how these lie in memory; none of the first kind when it is not kept. */
+  state(): State {
+    return { tensors: this.#moments(), values: { steps: this.steps } };
+  }
+
+  restore(state: State): void {
+    const steps = (state.values as { steps?: unknown } | undefined)?.steps;
+    if (!Number.isSafeInteger(steps)) throw new Error(`steps is ${steps}`);
+    scope(() => {
+      for (const [name, moment] of this.#moments()) moment.copy_(tensorIn(state, name));
+    });
+    this.steps = steps as number;
   }
 
   /** Forgets the moments, as at the beginning. */
@@ -74,6 +84,14 @@ export class Adam {
     this.firstMoment?.zero_();
     this.secondMoment.zero_();
     this.steps = 0;
+  }
+
+  #moments(): Map<string, Tensor> {
+    const { firstMoment, secondMoment } = this;
+    const { names } = this.#flat;
+    const named = (kind: string, buffer: Tensor) =>
+      this.#flat.partsOf(buffer).map((part, i): [string, Tensor] => [`${kind}.${names[i]}`, part]);
+    return new Map([...(firstMoment ? named("first", firstMoment) : []), ...named("second", secondMoment)]);
   }
 
   dispose(): void {

@@ -34,9 +34,13 @@ export class FlatParameters {
   /** [total elements] */
   readonly values: Tensor;
   readonly parameters: readonly Tensor[];
+  /** Of the parameters, in their order. */
+  readonly names: readonly string[];
 
   constructor(module: Module) {
-    this.parameters = module.parameters();
+    const named = module.namedParameters();
+    this.names = named.map(([name]) => name);
+    this.parameters = named.map(([, parameter]) => parameter);
     this.values = layFlat(this.parameters);
   }
 
@@ -59,6 +63,11 @@ export class FlatParameters {
       });
       return gradients;
     });
+  }
+
+  /** Forgets the gradients that there are. */
+  dropGradients(): void {
+    for (const parameter of this.parameters) parameter.setGrad(null);
   }
 
   /**

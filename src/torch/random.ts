@@ -4,7 +4,8 @@ import { op } from "./dispatch.js";
 import { dtypes } from "./dtype.js";
 import { engine } from "./engine.js";
 import { type CreationOptions, defaultDevice } from "./ops.js";
-import { type Device, type Shape, Tensor } from "./tensor.js";
+import type { Stateful } from "./state.js";
+import { type Device, type Shape, Tensor, tensorFromBytes } from "./tensor.js";
 
 const randnOp = op("randn");
 const randOp = op("rand");
@@ -48,4 +49,25 @@ export function randomState(device: Device): Uint8Array<ArrayBuffer> {
 
 export function setRandomState(device: Device, state: Uint8Array): void {
   engine.setRandomState(device, state);
+}
+
+/** The generators that a training on `device` draws from: the CPU's, and the device's own. */
+export function randomGenerators(device: Device): Stateful {
+  const devices = device === "cpu" ? ["cpu"] : ["cpu", device];
+  return {
+    state() {
+      const tensors = devices.map((name): [string, Tensor] => {
+        const bytes = randomState(name);
+        return [name, tensorFromBytes(bytes, [bytes.length], "uint8")];
+      });
+      return { tensors: new Map(tensors), values: {} };
+    },
+    restore({ tensors }) {
+      for (const name of devices) {
+        // A run that moves to another kind of device goes on there with that device's own random numbers.
+        const state = tensors.get(name);
+        if (state) setRandomState(name, state.toBytes());
+      }
+    },
+  };
 }

@@ -6,9 +6,10 @@ import type { Module } from "../torch/module.js";
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Device } from "../torch/tensor.js";
+import type { Reals } from "./batch.js";
 import type { TrainingConfig } from "./configSchema.js";
-import type { Reals } from "./objective.js";
-import { type PhaseName, Trainer } from "./trainer.js";
+import type { PhaseName } from "./phases.js";
+import { Trainer } from "./trainer.js";
 
 export interface PartSize {
   name: string;
@@ -29,7 +30,7 @@ export interface Estimate {
 /** Builds the networks and runs every phase on random pictures, to measure instead of guess. Writes nothing. */
 export function estimateRun(config: TrainingConfig, device: Device): Estimate {
   // Networks that grow are measured fully grown.
-  const trainer = new Trainer({ ...config, growth: null }, device);
+  const trainer = trainerFor({ ...config, growth: null }, device);
   try {
     const sizes = [...partSizes("G", trainer.G), ...partSizes("D", trainer.D)];
     const phaseSeconds: Partial<Record<PhaseName, number>> = {};
@@ -42,7 +43,7 @@ export function estimateRun(config: TrainingConfig, device: Device): Estimate {
         const seconds = (performance.now() - start) / 1000;
         if (!warm) continue;
         phaseSeconds[phase.name] = seconds;
-        secPerStep += seconds / phase.interval;
+        secPerStep += seconds / (phase.every * phase.interval);
       }
     }
     const peakMemoryMb = Math.round(process.resourceUsage().maxRSS / 1024);
@@ -50,6 +51,11 @@ export function estimateRun(config: TrainingConfig, device: Device): Estimate {
   } finally {
     trainer.dispose();
   }
+}
+
+/** A trainer for random pictures, of each class as many. */
+export function trainerFor(config: TrainingConfig, device: Device = "cpu"): Trainer {
+  return new Trainer(config, { device, labels: [...config.data.classNames.keys()] });
 }
 
 /** A batch of noise in the place of pictures. */

@@ -45,26 +45,37 @@ export function realsInGrid(dataset: Dataset, { columns, rows }: GridSize): numb
   );
 }
 
-export function realsGrid(dataset: Dataset, indices: readonly number[], columns: number): Picture {
-  const { resolution } = dataset;
-  const pictures = indices.map((index) => {
-    const pixels = new Uint8Array(resolution * resolution * 3);
-    dataset.readImage(index, pixels, 0);
-    return { width: resolution, height: resolution, pixels };
-  });
-  return tile(pictures, columns);
-}
+/** The grids of one run: some reals, and fakes of latents that depend on `seed` alone, with the classes of the reals. */
+export class PictureGrids {
+  readonly #dataset: Dataset;
+  readonly #seed: number;
+  readonly #columns: number;
+  readonly #indices: readonly number[];
 
-/** Fakes of latents that depend on `seed` alone, with the classes given. */
-export function fakesGrid(
-  G: Generator,
-  options: { seed: number; classes: readonly number[]; columns: number },
-): Picture {
-  const { seed, classes, columns } = options;
-  const z = latentsOfSeed(seed, classes.length, G.zDim);
-  try {
-    return tile([...renderLatents(G, { z, classes, noiseMode: "const", batch })], columns);
-  } finally {
-    z.dispose();
+  constructor(dataset: Dataset, { seed, grid }: { seed: number; grid: GridSize }) {
+    this.#dataset = dataset;
+    this.#seed = seed;
+    this.#columns = grid.columns;
+    this.#indices = realsInGrid(dataset, grid);
+  }
+
+  reals(): Picture {
+    const { resolution } = this.#dataset;
+    const pictures = this.#indices.map((index) => {
+      const pixels = new Uint8Array(resolution * resolution * 3);
+      this.#dataset.readImage(index, pixels, 0);
+      return { width: resolution, height: resolution, pixels };
+    });
+    return tile(pictures, this.#columns);
+  }
+
+  fakes(G: Generator): Picture {
+    const classes = this.#indices.map((index) => Math.max(this.#dataset.label(index), 0));
+    const z = latentsOfSeed(this.#seed, classes.length, G.zDim);
+    try {
+      return tile([...renderLatents(G, { z, classes, noiseMode: "const", batch })], this.#columns);
+    } finally {
+      z.dispose();
+    }
   }
 }

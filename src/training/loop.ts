@@ -4,31 +4,27 @@ import { statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Dataset } from "../data/dataset.js";
 import { ImageLoader } from "../data/loader.js";
-import { type SnapshotSource, writeSnapshot } from "../networks/snapshot.js";
+import { isSnapshotOf, type SnapshotSource, writeSnapshot } from "../networks/snapshot.js";
 import { writePng } from "../synthesis/encode.js";
 import { classRows } from "../synthesis/latents.js";
 import { SwdMeter } from "../synthesis/swdMeter.js";
 import { noGrad } from "../torch/autograd.js";
 import { manualSeed } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
-import type { Device } from "../torch/tensor.js";
-import { tensorFromBytes } from "../torch/tensor.js";
-import {
-  isSnapshotOf,
-  type LoopProgress,
-  readTrainingState,
-  startFromSnapshot,
-  writeTrainingState,
-} from "./checkpoint.js";
+import { type Device, tensorFromBytes } from "../torch/tensor.js";
+import type { Reals } from "./batch.js";
+import { type Parts, progressName, readTrainingState, writeTrainingState } from "./checkpoint.js";
 import type { TrainingConfig } from "./configSchema.js";
-import { fakesGrid, realsGrid, realsInGrid } from "./grids.js";
+import { PictureGrids } from "./grids.js";
 import { fadeReals } from "./growth.js";
-import type { Reals } from "./objective.js";
+import { networkHistograms } from "./networkHistograms.js";
+import { Progress } from "./progress.js";
 import type { RunDirectory } from "./runDirectory.js";
 import { largestBatch } from "./schedule.js";
 import { settingOf, withChanges } from "./settings.js";
 import { Steering } from "./steering.js";
 import { Trainer } from "./trainer.js";
+import { startFromSnapshot } from "./transfer.js";
 
 /** What the loop tells while it runs. */
 export interface TickReport {
@@ -81,187 +77,253 @@ export interface TrainingEnd {
  * @throws DivergenceError when a loss is not finite any more; the last snapshot stays
  */
 export async function train(options: TrainOptions): Promise<TrainingEnd> {
-  const { config, dataset, run, device, shouldStop, reporter } = options;
-  const totalNimg = Math.round(config.kimg * 1000);
-
-  // Everything random follows from the seed, in this order: weights, then latents and noise.
-  manualSeed(config.seed);
-  const trainer = new Trainer(config, device);
-  let progress: LoopProgress = {
-    tick: 0,
-    tickStartNimg: 0,
-    totalSeconds: 0,
-    changes: [],
-    sampler: { seed: config.seed, epoch: 0, position: 0 },
-  };
-  if (options.resume === "run") progress = readTrainingState(run.stateFile, trainer);
-  else if (options.resume) startFromSnapshot(options.resume.snapshot, trainer);
-  const { seed } = config;
-  const batch = config.growth ? largestBatch(config.growth) : config.batch;
-  const loader = new ImageLoader(dataset, {
-    batch,
-    seed,
-    mirror: config.data.mirror,
-    state: progress.sampler,
-  });
-
-  const { grid } = config;
-  const gridReals = realsInGrid(dataset, grid);
-  const gridClasses = gridReals.map((index) => Math.max(dataset.label(index), 0));
-  const writeFakes = (file: string) =>
-    writePng(file, fakesGrid(trainer.gEma, { seed, classes: gridClasses, columns: grid.columns }));
-
-  const clock = new TickClock();
-  let saved =
-    options.resume === "run" ? { nimg: trainer.curNimg, changes: progress.changes.length } : undefined;
-  const save = async () => {
-    // The state first: a crash between the two costs a picture of the networks, never a step of training.
-    const totalSeconds = progress.totalSeconds + clock.seconds;
-    writeTrainingState(run.stateFile, trainer, { ...progress, totalSeconds, sampler: loader.state });
-    // The state's changes count in a resume, whether the options say the same already or not.
-    if (progress.changes.length > 0) run.writeOptions(trainer.config);
-    await saveSnapshot();
-    saved = { nimg: trainer.curNimg, changes: progress.changes.length };
-  };
-  let swdMeter: SwdMeter | undefined;
-  const measure = () => {
-    if (!config.metrics.includes("swd")) return;
-    swdMeter ??= new SwdMeter(dataset, { zDim: trainer.G.zDim, device });
-    const { perLevel, mean } = swdMeter.measure(trainer.gEma);
-    run.appendMetric("swd", { nimg: trainer.curNimg, images: swdMeter.images, mean, perLevel });
-    reporter.message(`swd ${mean.toFixed(1)} at ${(trainer.curNimg / 1000).toFixed(1)} kimg`);
-  };
-  const saveSnapshot = async () => {
-    const { G, D, gEma, curNimg } = trainer;
-    const growth = trainer.schedulePoint?.growth;
-    const info = {
-      ...{ description: config.network, curNimg, classNames: config.data.classNames, growth },
-      origin: config.transfer
-        ? { format: "a training of this program, started from", file: config.transfer.from }
-        : undefined,
-    };
-    writeSnapshot(run.snapshotFile(trainer), { G_ema: gEma, G, D }, info);
-    await writeFakes(run.fakesFile(trainer));
-    measure();
-    reporter.message(`snapshot ${run.snapshotFile(trainer)}`);
-  };
-
-  if (options.resume === "run") {
-    run.truncateRecords(trainer.curNimg, progress.changes.length);
-    // A crash may have come between the state and its snapshot, whose name an older one can have, or its grid.
-    const { curNimg } = trainer;
-    const fakes = statSync(run.fakesFile(trainer), { throwIfNoEntry: false });
-    // After a power cut a picture can be empty; snapshots cannot.
-    const isSaved = isSnapshotOf(run.snapshotFile(trainer), curNimg) && (fakes?.size ?? 0) > 0;
-    if (!isSaved) await saveSnapshot();
-  } else {
-    await writePng(run.realsFile, realsGrid(dataset, gridReals, grid.columns));
-    await writeFakes(run.fakesInitFile);
-  }
-
-  const { message } = reporter;
-  const steering = new Steering({ run, trainer, changes: progress.changes, save, message });
-  const stopping = () => shouldStop() || steering.stopRequested;
-  // An option of the resume that is not what the state was written with is a change like any other.
-  const [from, to] = [withChanges(config, progress.changes), config].map((c) =>
-    settingOf(c, "snapshotTicks"),
-  );
-  if (from !== undefined && to !== undefined && from !== to)
-    steering.record({ setting: "snapshotTicks", from, to });
-
+  const loop = new TrainingLoop(options);
   try {
-    run.writeRunning("training");
-    clock.start();
-    let partStartNimg = trainer.curNimg;
-    while (trainer.curNimg < totalNimg && !stopping()) {
-      scope(() => trainer.step(nextReals(loader, trainer, dataset.resolution)));
-      reporter.step(trainer.curNimg, totalNimg);
-      await setImmediate(); // signals arrive here
-      await clock.without(() => steering.follow(shouldStop));
-
-      const done = trainer.curNimg >= totalNimg;
-      const tickNimg = progress.tickStartNimg + config.tickKimg * 1000;
-      if (trainer.curNimg < tickNimg && !done && !stopping()) continue;
-
-      // ---- the end of a tick, or of this part of the run ----
-      trainer.statistics.collect();
-      const secPerKimg = clock.seconds / ((trainer.curNimg - partStartNimg) / 1000);
-      progress.totalSeconds += clock.seconds;
-      clock.start();
-      if (trainer.curNimg >= tickNimg || done) {
-        progress.tick += 1;
-        progress.tickStartNimg = trainer.curNimg;
-        report(secPerKimg);
-        if (progress.tick % trainer.config.snapshotTicks === 0) await save();
-      }
-      clock.start();
-      partStartNimg = trainer.curNimg;
-    }
-    if (saved?.nimg !== trainer.curNimg || saved.changes !== progress.changes.length) await save();
-    const { curNimg } = trainer;
-    return { curNimg, complete: curNimg >= totalNimg, fakesFile: run.fakesFile(trainer) };
+    return await loop.run();
   } finally {
-    run.removeRunning();
-    swdMeter?.dispose();
-    trainer.dispose();
+    loop.dispose();
   }
+}
 
-  function report(secPerKimg: number): void {
-    const { tick, totalSeconds } = progress;
-    const { curNimg } = trainer;
-    const stats = trainer.statistics.takeMeans();
-    const histograms = trainer.statistics.takeHistograms();
-    const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
-    const etaSeconds = (secPerKimg * Math.max(totalNimg - curNimg, 0)) / 1000;
-    reporter.tick({ tick, curNimg, totalNimg, secPerKimg, totalSeconds, etaSeconds, memoryMb, stats });
-    run.appendStats({
-      nimg: curNimg,
-      tick,
-      secPerKimg,
-      totalSeconds,
-      memoryMb,
-      timestamp: Date.now() / 1000,
-      ...stats,
-      ...histograms,
+class TrainingLoop {
+  readonly #options: TrainOptions;
+  readonly #totalNimg: number;
+  readonly #trainer: Trainer;
+  readonly #loader: ImageLoader;
+  readonly #progress = new Progress();
+  /** Everything that an exact resume needs, by the names that the saved state has for it. */
+  readonly #parts: Parts;
+  readonly #grids: PictureGrids;
+  readonly #steering: Steering;
+  #swdMeter: SwdMeter | undefined;
+  /** Where the pace of the present tick is measured from: in this process, and without what came before. */
+  #paceFrom = { nimg: 0, totalSeconds: 0 };
+  /** What the state on disk holds; undefined before there is one. */
+  #saved: { nimg: number; changes: number } | undefined;
+
+  constructor(options: TrainOptions) {
+    const { config, dataset, run, device, reporter } = options;
+    const { seed, growth, grid, data } = config;
+    this.#options = options;
+    this.#totalNimg = Math.round(config.kimg * 1000);
+    // Everything random follows from the seed, in this order: weights, then latents and noise.
+    manualSeed(seed);
+    const labels = Array.from({ length: dataset.length }, (_, index) => dataset.label(index));
+    this.#trainer = new Trainer(config, { device, labels });
+    const batch = growth ? largestBatch(growth) : config.batch;
+    this.#loader = new ImageLoader(dataset, { batch, seed, mirror: data.mirror });
+    this.#parts = { ...this.#trainer.stateful, loader: this.#loader, [progressName]: this.#progress };
+    this.#grids = new PictureGrids(dataset, { seed, grid });
+    this.#steering = new Steering({
+      ...{ run, trainer: this.#trainer, progress: this.#progress },
+      save: () => this.#save({ networks: true, picture: true }),
+      message: reporter.message,
     });
   }
-}
 
-/** Seconds of training since `start`. */
-class TickClock {
-  #start = performance.now();
-  #stoppedAt: number | undefined;
-
-  start(): void {
-    this.#start = performance.now();
+  async run(): Promise<TrainingEnd> {
+    const { run, shouldStop, reporter } = this.#options;
+    await this.#begin();
+    run.writeRunning("training");
+    while (!this.#isComplete && !this.#isStopping) {
+      this.#step();
+      reporter.step(this.#trainer.curNimg, this.#totalNimg);
+      await setImmediate(); // signals arrive here
+      await this.#steering.follow(shouldStop);
+      if (this.#isTickOver || this.#isComplete) await this.#endTick();
+    }
+    await this.#end();
+    const { curNimg } = this.#trainer;
+    return { curNimg, complete: this.#isComplete, fakesFile: run.fakesFile(this.#trainer) };
   }
 
-  /** Runs what is no training; meanwhile the clock stands still. */
-  async without(other: () => Promise<void>): Promise<void> {
-    const stoppedAt = performance.now();
-    this.#stoppedAt = stoppedAt;
-    await other();
-    this.#start += performance.now() - stoppedAt;
-    this.#stoppedAt = undefined;
+  dispose(): void {
+    this.#options.run.removeRunning();
+    this.#swdMeter?.dispose();
+    this.#trainer.dispose();
   }
 
-  get seconds(): number {
-    return ((this.#stoppedAt ?? performance.now()) - this.#start) / 1000;
-  }
-}
+  // ---- the beginning ----
 
-/** The next batch as the networks see it: images [N, 3, H, W] in [-1, 1], channels last, as large as they have grown. */
-function nextReals(loader: ImageLoader, trainer: Trainer, resolution: number): Reals {
-  const { batch, device, G, schedulePoint } = trainer;
-  const { pixels, labels } = loader.next(batch);
-  const full = noGrad(() =>
-    tensorFromBytes(pixels, [batch, resolution, resolution, 3], "uint8")
-      .upload(device)
-      .permute([0, 3, 1, 2])
-      .to("float32")
-      .div(127.5)
-      .sub(1),
-  );
-  const images = schedulePoint ? noGrad(() => fadeReals(full, schedulePoint.growth)) : full;
-  return { images, c: classRows(labels, G.cDim, device) };
+  async #begin(): Promise<void> {
+    const { resume, config } = this.#options;
+    const [trainer, progress] = [this.#trainer, this.#progress];
+    if (resume === "run") {
+      await this.#resume();
+    } else {
+      if (resume) startFromSnapshot(resume.snapshot, trainer);
+      trainer.startAt(Math.round((config.transfer?.kimg ?? 0) * 1000));
+      progress.tickStartNimg = trainer.curNimg;
+      await this.#writeFirstPictures();
+    }
+    this.#measurePace();
+  }
+
+  /** Takes up the saved state, and makes good what a crash while it was written can have left undone. */
+  async #resume(): Promise<void> {
+    const { run, config } = this.#options;
+    const [trainer, progress] = [this.#trainer, this.#progress];
+    readTrainingState(run.stateFile, this.#parts);
+    const { curNimg } = trainer;
+    this.#saved = { nimg: curNimg, changes: progress.changes.length };
+    run.truncateRecords(curNimg, progress.changes.length);
+    // An older snapshot can have the name of the one that is missing.
+    const fakes = statSync(run.fakesFile(trainer), { throwIfNoEntry: false });
+    // After a power cut a picture can be empty; snapshots cannot.
+    const isWhole = isSnapshotOf(run.snapshotFile(trainer), curNimg) && (fakes?.size ?? 0) > 0;
+    if (!isWhole) await this.#writeResults({ networks: true, picture: true });
+    // An option of the resume that is not what the state was written with is a change like any other.
+    const [from, to] = [withChanges(config, progress.changes), config].map((c) =>
+      settingOf(c, "snapshotTicks"),
+    ) as [number, number];
+    if (from !== to) this.#steering.record({ setting: "snapshotTicks", from, to });
+  }
+
+  async #writeFirstPictures(): Promise<void> {
+    const { run } = this.#options;
+    await writePng(run.realsFile, this.#grids.reals());
+    await writePng(run.fakesInitFile, this.#grids.fakes(this.#trainer.gEma));
+  }
+
+  // ---- a step, a tick, the end ----
+
+  #step(): void {
+    this.#timed(() => scope(() => this.#trainer.step(this.#nextReals())));
+  }
+
+  /** A line of progress and statistics, and what is due with it. */
+  async #endTick(): Promise<void> {
+    const [trainer, progress] = [this.#trainer, this.#progress];
+    this.#timed(() => trainer.statistics.collect()); // on a GPU this waits for the steps
+    progress.tick += 1;
+    progress.tickStartNimg = trainer.curNimg;
+    this.#report();
+    const { snapshotTicks, imageSnapshotTicks } = trainer.config;
+    const isDue = (ticks: number) => this.#isComplete || progress.tick % ticks === 0;
+    await this.#save({ networks: isDue(snapshotTicks), picture: isDue(imageSnapshotTicks ?? snapshotTicks) });
+    this.#measurePace();
+  }
+
+  /** The end of this part of the run, wherever it stands in a tick. */
+  async #end(): Promise<void> {
+    const { nimg, changes } = this.#saved ?? {};
+    if (nimg !== this.#trainer.curNimg || changes !== this.#progress.changes.length)
+      await this.#save({ networks: true, picture: true });
+    if (this.#isComplete) this.#writeNetworks(this.#options.run.finalFile);
+  }
+
+  get #isComplete(): boolean {
+    return this.#trainer.curNimg >= this.#totalNimg;
+  }
+
+  get #isStopping(): boolean {
+    return this.#options.shouldStop() || this.#steering.stopRequested;
+  }
+
+  get #isTickOver(): boolean {
+    const { curNimg, schedulePoint } = this.#trainer;
+    return curNimg >= this.#progress.tickStartNimg + schedulePoint.tickKimg * 1000;
+  }
+
+  /** The next batch as the networks see it: images [N, 3, H, W] in [-1, 1], channels last, as large as they have grown. */
+  #nextReals(): Reals {
+    const { batch, device, G, schedulePoint } = this.#trainer;
+    const { resolution } = this.#options.dataset;
+    const { pixels, labels } = this.#loader.next(batch);
+    const images = noGrad(() => {
+      const full = tensorFromBytes(pixels, [batch, resolution, resolution, 3], "uint8")
+        .upload(device)
+        .permute([0, 3, 1, 2])
+        .to("float32")
+        .div(127.5)
+        .sub(1);
+      return schedulePoint.growth ? fadeReals(full, schedulePoint.growth) : full;
+    });
+    return { images, c: classRows(labels, G.cDim, device) };
+  }
+
+  // ---- what a run writes ----
+
+  /** The state and the results of this moment; without networks, pictures of them alone. */
+  async #save(what: { networks: boolean; picture: boolean }): Promise<void> {
+    const { run } = this.#options;
+    const { changes } = this.#progress;
+    if (what.networks) {
+      // The state first: a crash between the two costs a picture of the networks, never a step of training.
+      writeTrainingState(run.stateFile, this.#parts);
+      // The state's changes count in a resume, whether the options say the same already or not.
+      if (changes.length > 0) run.writeOptions(this.#trainer.config);
+      this.#saved = { nimg: this.#trainer.curNimg, changes: changes.length };
+    }
+    await this.#writeResults(what);
+  }
+
+  async #writeResults({ networks, picture }: { networks: boolean; picture: boolean }): Promise<void> {
+    const { run, reporter } = this.#options;
+    const trainer = this.#trainer;
+    if (networks) this.#writeNetworks(run.snapshotFile(trainer));
+    if (picture) await writePng(run.fakesFile(trainer), this.#grids.fakes(trainer.gEma));
+    if (!networks) return;
+    this.#measure();
+    reporter.message(`snapshot ${run.snapshotFile(trainer)}`);
+  }
+
+  #writeNetworks(file: string): void {
+    const { network, data, transfer } = this.#options.config;
+    const { G, D, gEma, curNimg, schedulePoint } = this.#trainer;
+    const origin = transfer
+      ? { format: "a training of this program, started from", file: transfer.from }
+      : undefined;
+    writeSnapshot(
+      file,
+      { G_ema: gEma, G, D },
+      {
+        ...{ description: network, curNimg, classNames: data.classNames },
+        ...{ growth: schedulePoint.growth, origin },
+      },
+    );
+  }
+
+  #measure(): void {
+    const { config, dataset, run, device, reporter } = this.#options;
+    if (!config.metrics.includes("swd")) return;
+    const { G, gEma, curNimg } = this.#trainer;
+    this.#swdMeter ??= new SwdMeter(dataset, { zDim: G.zDim, device });
+    const { perLevel, mean } = this.#swdMeter.measure(gEma);
+    run.appendMetric("swd", { nimg: curNimg, images: this.#swdMeter.images, mean, perLevel });
+    reporter.message(`swd ${mean.toFixed(1)} at ${(curNimg / 1000).toFixed(1)} kimg`);
+  }
+
+  #report(): void {
+    const { config, run, reporter } = this.#options;
+    const { G, D, curNimg, statistics } = this.#trainer;
+    const { tick, totalSeconds } = this.#progress;
+    const totalNimg = this.#totalNimg;
+    const pace = this.#paceFrom;
+    const secPerKimg = (totalSeconds - pace.totalSeconds) / ((curNimg - pace.nimg) / 1000);
+    const etaSeconds = (secPerKimg * Math.max(totalNimg - curNimg, 0)) / 1000;
+    const memoryMb = Math.round(process.memoryUsage.rss() / 2 ** 20);
+    const stats = statistics.takeMeans();
+    const histograms = {
+      ...statistics.takeHistograms(),
+      ...(config.histograms ? networkHistograms({ G, D, seed: config.seed }) : {}),
+    };
+    reporter.tick({ tick, curNimg, totalNimg, secPerKimg, totalSeconds, etaSeconds, memoryMb, stats });
+    const timestamp = Date.now() / 1000;
+    const row = { nimg: curNimg, tick, secPerKimg, totalSeconds, memoryMb, timestamp };
+    run.appendStats({ ...row, ...stats, ...histograms });
+  }
+
+  // ---- time ----
+
+  /** What is timed is training; files, metrics and pauses are not. */
+  #timed(body: () => void): void {
+    const start = performance.now();
+    body();
+    this.#progress.totalSeconds += (performance.now() - start) / 1000;
+  }
+
+  #measurePace(): void {
+    this.#paceFrom = { nimg: this.#trainer.curNimg, totalSeconds: this.#progress.totalSeconds };
+  }
 }

@@ -113,6 +113,11 @@ export class RunDirectory {
     return join(this.path, snapshotName(shown));
   }
 
+  /** The networks of the end of the run. */
+  get finalFile(): string {
+    return join(this.path, runFiles.final);
+  }
+
   writeOptions(config: TrainingConfig): void {
     writeFileAtomically(this.optionsFile, `${JSON.stringify(config, null, 2)}\n`);
   }

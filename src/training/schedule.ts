@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import { type Growth, minLevel } from "../networks/progressive.js";
+import type { TrainingConfig } from "./configSchema.js";
 
 /** A value for each resolution that has one of its own; the others take `base`. */
 const byResolutionSchema = z.strictObject({
@@ -35,8 +36,8 @@ export const growthScheduleSchema = z.strictObject({
 
 export type GrowthSchedule = z.infer<typeof growthScheduleSchema>;
 
-/** Where a run stands in its schedule. */
-export interface SchedulePoint {
+/** Where networks that grow stand in their schedule. */
+interface GrowthPoint {
   growth: Growth;
   batch: number;
   batchGpu: number | null;
@@ -44,17 +45,47 @@ export interface SchedulePoint {
   dLr: number;
 }
 
+/** What a run does after so many images. */
+export interface SchedulePoint extends Omit<GrowthPoint, "growth"> {
+  /** undefined: the networks do not grow. */
+  growth: Growth | undefined;
+  tickKimg: number;
+}
+
+/** Where a run stands after `curNimg` images. */
+export function schedulePointAt(config: TrainingConfig, curNimg: number): SchedulePoint {
+  const { growth, network, optimizer, batch, batchGpu } = config;
+  const { gLr, dLr, lrRampupKimg } = optimizer;
+  const point = growth
+    ? scheduleAt(growth, curNimg, network.config.resolution)
+    : { growth: undefined, batch, batchGpu, gLr, dLr };
+  const ticks = growth?.tickKimg;
+  const rampup = lrRampupKimg === 0 ? 1 : Math.min(curNimg / (lrRampupKimg * 1000), 1);
+  return {
+    ...point,
+    gLr: point.gLr * rampup,
+    dLr: point.dLr * rampup,
+    tickKimg: ticks && point.growth ? valueAt(ticks, 2 ** point.growth.level) : config.tickKimg,
+  };
+}
+
+/** The first image after which the schedule has grown as far as `growth`. */
+export function nimgOfGrowth(schedule: GrowthSchedule, { level, alpha }: Growth): number {
+  const { stabilizeNimg, fadeNimg } = lengthsOf(schedule);
+  const stage = level - Math.log2(schedule.startResolution);
+  if (stage <= 0) return 0;
+  return (stage - 1) * (stabilizeNimg + fadeNimg) + stabilizeNimg + Math.ceil(alpha * fadeNimg);
+}
+
 /**
  * The schedule after `curNimg` images: each resolution is trained for `stabilizeKimg`, then the block of the next one
  * fades in over `fadeKimg`, with alpha from 0 to 1 (1: the new block is fully in; the official code counts the other
  * way round). Batch and learning rate are those of the newest block from the first image of its fade on.
  */
-export function scheduleAt(schedule: GrowthSchedule, curNimg: number, fullResolution: number): SchedulePoint {
+export function scheduleAt(schedule: GrowthSchedule, curNimg: number, fullResolution: number): GrowthPoint {
   const maxLevel = Math.log2(fullResolution);
   const startLevel = Math.min(Math.log2(schedule.startResolution), maxLevel);
-  // Whole images: sums of fractions of kimg would miss the boundaries.
-  const stabilizeNimg = Math.max(Math.round(schedule.stabilizeKimg * 1000), 1);
-  const fadeNimg = Math.max(Math.round(schedule.fadeKimg * 1000), 1);
+  const { stabilizeNimg, fadeNimg } = lengthsOf(schedule);
   const stage = Math.floor(curNimg / (stabilizeNimg + fadeNimg));
   const fading = curNimg - stage * (stabilizeNimg + fadeNimg) - stabilizeNimg;
   const growth =
@@ -67,6 +98,14 @@ export function scheduleAt(schedule: GrowthSchedule, curNimg: number, fullResolu
   const { batch, batchGpu, gLr, dLr } = schedule;
   const at = (values: ByResolution) => valueAt(values, resolution);
   return { growth, batch: at(batch), batchGpu: batchGpu && at(batchGpu), gLr: at(gLr), dLr: at(dLr) };
+}
+
+/** Whole images: sums of fractions of kimg would miss the boundaries. */
+function lengthsOf({ stabilizeKimg, fadeKimg }: GrowthSchedule): { stabilizeNimg: number; fadeNimg: number } {
+  return {
+    stabilizeNimg: Math.max(Math.round(stabilizeKimg * 1000), 1),
+    fadeNimg: Math.max(Math.round(fadeKimg * 1000), 1),
+  };
 }
 
 /** The largest batch of the schedule. */

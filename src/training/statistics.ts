@@ -1,10 +1,12 @@
 // Means of what the phases report, and histograms of the scores, collected over a tick.
 
-import type { Histogram } from "../protocol/runFiles.js";
+import { z } from "zod";
+import { type Histogram, histogramSchema } from "../protocol/runFiles.js";
 import { noGrad } from "../torch/autograd.js";
 import { cat } from "../torch/ops.js";
+import type { State, Stateful } from "../torch/state.js";
 import type { Tensor } from "../torch/tensor.js";
-import { ScoreHistogram } from "./scoreHistogram.js";
+import { ValueHistogram } from "./valueHistogram.js";
 
 /** A loss or regularizer that is not a number any more. Training stops; what is on disk is from before. */
 export class DivergenceError extends Error {
@@ -12,10 +14,10 @@ export class DivergenceError extends Error {
 }
 
 /** The sums behind the means, and the histograms, of a tick that is not over. */
-export interface StatisticsState {
-  sums: Readonly<Record<string, { sum: number; count: number }>>;
-  histograms: Readonly<Record<string, Histogram>>;
-}
+const stateSchema = z.strictObject({
+  sums: z.record(z.string(), z.strictObject({ sum: z.number(), count: z.number() })),
+  histograms: z.record(z.string(), histogramSchema),
+});
 
 interface Pending {
   phase: string;
@@ -29,9 +31,9 @@ interface Pending {
 const hasHistogram = (name: string) => name.startsWith("Loss/scores/");
 const histogramName = (name: string) => name.replace("Loss/", "Histogram/");
 
-export class Statistics {
+export class Statistics implements Stateful {
   readonly #sums = new Map<string, { sum: number; count: number }>();
-  readonly #histograms = new Map<string, ScoreHistogram>();
+  readonly #histograms = new Map<string, ValueHistogram>();
   #pending: Pending[] = [];
 
   /** Remembers the mean of each tensor, and every value of scores. Nothing is read from the device before `collect`. */
@@ -81,30 +83,39 @@ export class Statistics {
 
   /** The histograms since the last call, by name ("Histogram/scores/real"). */
   takeHistograms(): Record<string, Histogram> {
-    const { histograms } = this.state;
+    const histograms = this.#histogramsByName();
     this.#histograms.clear();
-    return { ...histograms };
+    return histograms;
   }
 
-  /** What has not been taken yet, for a saved state. */
-  get state(): StatisticsState {
-    const histograms = [...this.#histograms].map(([name, { histogram }]) => [name, histogram]);
-    return { sums: Object.fromEntries(this.#sums), histograms: Object.fromEntries(histograms) };
+  /**
+   * What has not been taken yet.
+   * @throws DivergenceError as `collect`: no state is saved that has diverged
+   */
+  state(): State {
+    this.collect();
+    const values = { sums: Object.fromEntries(this.#sums), histograms: this.#histogramsByName() };
+    return { tensors: new Map(), values };
   }
 
-  restore({ sums, histograms }: StatisticsState): void {
+  restore({ values }: State): void {
+    const { sums, histograms } = stateSchema.parse(values);
     this.#sums.clear();
     for (const [name, entry] of Object.entries(sums)) this.#sums.set(name, { ...entry });
     this.#histograms.clear();
     for (const [name, saved] of Object.entries(histograms))
-      this.#histograms.set(name, ScoreHistogram.from(saved));
+      this.#histograms.set(name, ValueHistogram.from(saved));
+  }
+
+  #histogramsByName(): Record<string, Histogram> {
+    return Object.fromEntries([...this.#histograms].map(([name, { histogram }]) => [name, histogram]));
   }
 
   #histogramOf(name: string, values: Float32Array): void {
     const key = histogramName(name);
     let histogram = this.#histograms.get(key);
     if (!histogram) {
-      histogram = new ScoreHistogram();
+      histogram = new ValueHistogram();
       this.#histograms.set(key, histogram);
     }
     for (const value of values) histogram.add(value);

@@ -20,8 +20,8 @@ export interface Steered {
 export interface SteeringOptions {
   run: RunDirectory;
   trainer: Steered;
-  /** Changes made so far, in their order; new ones are added to it. */
-  changes: SettingChange[];
+  /** Knows the changes made so far, in their order; new ones are added to them. */
+  progress: { readonly changes: SettingChange[] };
   save: () => Promise<void>;
   message: (text: string) => void;
 }
@@ -56,7 +56,8 @@ export class Steering {
 
   /** Records a change that has been made already, as by an option of a resume. */
   record(change: Omit<SettingChange, "number" | "nimg">, id?: string): void {
-    const { changes, run, trainer } = this.#options;
+    const { progress, run, trainer } = this.#options;
+    const { changes } = progress;
     const numbered = { number: changes.length + 1, nimg: trainer.curNimg, ...change };
     changes.push(numbered);
     run.appendEvent({ event: "changed", ...numbered, timestamp: now(), ...(id === undefined ? {} : { id }) });
@@ -114,8 +115,8 @@ export class Steering {
 
   /** Once for each state of the run, however often it is asked for. */
   async #save(): Promise<void> {
-    const { changes, save, trainer } = this.#options;
-    const state = `${trainer.curNimg} ${changes.length}`;
+    const { progress, save, trainer } = this.#options;
+    const state = `${trainer.curNimg} ${progress.changes.length}`;
     if (this.#saved !== state) await save();
     this.#saved = state;
   }

@@ -1,29 +1,30 @@
 // One training step: the phases that are due, each followed by its optimizer, then the moving average.
 
+import { z } from "zod";
 import { createLoss } from "../losses/adversarial.js";
 import type { Discriminator, Generator } from "../networks/network.js";
 import { setGrowth } from "../networks/progressive.js";
 import { createDiscriminator, createGenerator } from "../networks/registry.js";
+import { UserError } from "../system/errors.js";
 import { Adam, type AdamOptions } from "../torch/adam.js";
 import { backward, noGrad } from "../torch/autograd.js";
 import { FlatParameters, layFlat } from "../torch/flat.js";
 import { approachKernel, hasKernels } from "../torch/kernels.js";
 import type { Module } from "../torch/module.js";
 import { checkPrecision, withPrecision } from "../torch/precision.js";
-import { randn } from "../torch/random.js";
+import { randomGenerators } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
+import type { State, Stateful } from "../torch/state.js";
 import type { Device, Tensor } from "../torch/tensor.js";
+import type { Reals } from "./batch.js";
 import type { TrainingConfig } from "./configSchema.js";
-import { combined, type Latents, Objective, type PhaseResult, type Reals } from "./objective.js";
-import { type SchedulePoint, scheduleAt } from "./schedule.js";
+import { Objective, type Observations } from "./objective.js";
+import { isDue, lazyInterval, type Phase, phasesOf } from "./phases.js";
+import { type SchedulePoint, schedulePointAt } from "./schedule.js";
 import { Statistics } from "./statistics.js";
-
-/** G, D: the network that steps; main, reg: its adversarial loss, its regularization; both: the two in one step. */
-export type PhaseName = "Gmain" | "Greg" | "Gboth" | "Dmain" | "Dreg" | "Dboth";
 
 /** One network in training: its parameters in one buffer and their optimizer. */
 interface Trained {
-  module: Module;
   flat: FlatParameters;
   optimizer: Adam;
   /** What a learning rate is multiplied by for lazy regularization. */
@@ -32,17 +33,14 @@ interface Trained {
   trainable: readonly Tensor[];
 }
 
-interface Phase {
-  name: PhaseName;
-  trained: Trained;
-  /** The phase runs in every so many-th step, with its loss times as many (lazy regularization). */
-  interval: number;
-  /** The first step in which it runs. */
-  startStep: number;
-  evaluate(reals: Reals, latents: Latents): PhaseResult;
+export interface TrainerOptions {
+  /** Default `cpu`. */
+  device?: Device;
+  /** The classes of the training set's pictures, for networks with classes: fakes are as often of each. */
+  labels?: ArrayLike<number>;
 }
 
-export class Trainer {
+export class Trainer implements Stateful {
   config: TrainingConfig;
   readonly device: Device;
   readonly G: Generator;
@@ -58,19 +56,20 @@ export class Trainer {
   curNimg = 0;
   /** Steps taken so far. */
   batchIndex = 0;
-  readonly #g: Trained;
-  readonly #d: Trained;
+  readonly #trained: Readonly<Record<Phase["network"], Trained>>;
   readonly #gBuffers: Tensor;
   readonly #emaParameters: FlatParameters;
   readonly #emaBuffers: Tensor;
-  /** The level that the optimizers' moments belong to; undefined before the first step. */
-  #level: number | undefined;
+  /** Images shown when the schedule was looked at, and what it said. */
+  #scheduleNimg = 0;
+  #point: SchedulePoint;
 
   /**
    * Fresh networks; seed libtorch's random generator before.
-   * @throws UserError where this machine has no use for the configuration's precision
+   * @throws UserError where this machine has no use for the configuration's precision, or a pass has no room for the
+   *   discriminator's groups
    */
-  constructor(config: TrainingConfig, device: Device = "cpu") {
+  constructor(config: TrainingConfig, { device = "cpu", labels }: TrainerOptions = {}) {
     checkPrecision(config.precision, device);
     this.config = config;
     this.device = device;
@@ -80,149 +79,91 @@ export class Trainer {
     this.gEma.loadStateDict(this.G.stateDict());
     this.gEma.setRequiresGrad(false);
 
-    const { penalty, pathLength, optimizer } = config;
-    const hasPenalty = penalty.r1Gamma + penalty.r2Gamma + penalty.gpLambda > 0;
-    const gRegInterval = pathLength.weight > 0 ? pathLength.interval : null;
-    const dRegInterval = hasPenalty ? penalty.interval : null;
+    checkPasses(config, this.D.groupSize);
+    this.phases = phasesOf(config);
+    const { gLr, dLr, ...adam } = config.optimizer;
     const frozen = this.D.layersFromImage().slice(0, config.transfer?.freezeD ?? 0);
-    const frozenParameters = new Set(frozen.flatMap((layer) => layer.parameters()));
-    for (const parameter of frozenParameters) parameter.setRequiresGrad(false);
-    this.#g = prepare(this.G, { ...optimizer, lr: optimizer.gLr }, { interval: gRegInterval });
-    this.#d = prepare(
-      this.D,
-      { ...optimizer, lr: optimizer.dLr },
-      { interval: dRegInterval, frozen: frozenParameters },
-    );
-    this.gOptimizer = this.#g.optimizer;
-    this.dOptimizer = this.#d.optimizer;
+    this.#trained = {
+      G: prepare(this.G, { ...adam, lr: gLr, interval: lazyInterval(this.phases, "G") }),
+      D: prepare(this.D, { ...adam, lr: dLr, interval: lazyInterval(this.phases, "D"), frozen }),
+    };
+    this.gOptimizer = this.#trained.G.optimizer;
+    this.dOptimizer = this.#trained.D.optimizer;
     this.#gBuffers = layFlat(this.G.buffers());
     this.#emaParameters = new FlatParameters(this.gEma);
     this.#emaBuffers = layFlat(this.gEma.buffers());
-
-    const objective = new Objective(
-      { G: this.G, D: this.D },
-      createLoss(config.loss.name, config.loss.options),
-      config,
-    );
-    this.objective = objective;
-    this.phases = [
-      ...phasesOf("G", this.#g, {
-        main: (reals, latents) => objective.generatorMain(reals, latents),
-        reg: (_, latents) => objective.generatorReg(latents),
-        regInterval: gRegInterval,
-        regStart: pathLength.startSteps,
-      }),
-      ...phasesOf("D", this.#d, {
-        main: (reals, latents) => objective.discriminatorMain(reals, latents),
-        reg: (reals, latents) => objective.discriminatorReg(reals, latents),
-        regInterval: dRegInterval,
-        regStart: 0,
-      }),
-    ];
-    this.followSchedule();
+    const loss = createLoss(config.loss.name, config.loss.options);
+    this.objective = new Objective({ G: this.G, D: this.D, loss, config, labels });
+    this.#point = this.#goTo(0);
   }
 
-  /** Where the run stands in its schedule of growth, or undefined when nothing grows. */
-  get schedulePoint(): SchedulePoint | undefined {
-    const { growth, network } = this.config;
-    return growth ? scheduleAt(growth, this.curNimg, network.config.resolution) : undefined;
-  }
-
-  /** Images of the next step. */
-  get batch(): number {
-    return this.schedulePoint?.batch ?? this.config.batch;
-  }
-
-  /** Goes on with other values of what `settings.ts` can change. */
-  changeConfig(config: TrainingConfig): void {
-    this.config = config;
-    this.objective.changeConfig(config);
-    this.gOptimizer.lr = config.optimizer.gLr * this.#g.lrFactor;
-    this.dOptimizer.lr = config.optimizer.dLr * this.#d.lrFactor;
-    this.followSchedule();
-  }
-
-  /** After `curNimg` has been set from a saved state: the present resolution is no new one. */
-  resumeSchedule(): void {
-    this.#level = this.schedulePoint?.growth.level;
-    this.followSchedule();
-  }
+  // ---- a step ----
 
   /**
-   * Grows the networks to where the schedule is and sets the learning rate of that resolution. The moments of both
-   * optimizers start afresh at each new resolution.
-   */
-  followSchedule(): void {
-    const point = this.schedulePoint;
-    if (!point) return;
-    for (const network of [this.G, this.D, this.gEma]) setGrowth(network, point.growth);
-    this.gOptimizer.lr = point.gLr * this.#g.lrFactor;
-    this.dOptimizer.lr = point.dLr * this.#d.lrFactor;
-    const { level } = point.growth;
-    if (this.#level !== undefined && this.#level !== level) {
-      this.gOptimizer.reset();
-      this.dOptimizer.reset();
-    }
-    this.#level = level;
-  }
-
-  /**
-   * One step on a batch of real pictures.
-   * @throws DivergenceError when a loss is not finite; the networks are as they were before that phase
+   * One step on a batch of real pictures. With `dRepeats`, the generator has its turn in every so many-th step only.
+   * @throws DivergenceError when a loss is not finite. On a CPU the networks are then as they were before that phase; on a
+   *   GPU losses are read once per tick, and the steps until then have been taken.
    */
   step(reals: Reals): void {
-    const { batchIndex } = this;
-    for (const phase of this.phases) {
-      if (batchIndex >= phase.startStep && batchIndex % phase.interval === 0) this.runPhase(phase, reals);
-    }
+    for (const phase of this.phases) if (isDue(phase, this.batchIndex)) this.runPhase(phase, reals);
     const batch = reals.images.size(0);
     this.updateEma(batch);
     this.curNimg += batch;
     this.batchIndex += 1;
-    this.followSchedule();
+    const { minibatchRepeats, dRepeats } = this.config;
+    if (this.batchIndex % (minibatchRepeats * dRepeats) === 0) this.#followSchedule();
   }
 
-  /** Evaluates one phase, and steps the optimizer of the network it trains. */
+  /** Gradients of one phase on the batch, and a step of the optimizer of the network it trains. */
   runPhase(phase: Phase, reals: Reals): void {
-    const { trained, name, interval } = phase;
+    const { flat, optimizer } = this.#trained[phase.network];
     const train = () =>
       scope(() => {
-        const { loss, stats } = this.evaluatePhase(phase, reals);
-        this.statistics.add(name, { ...stats, [`Phase/${name}`]: loss });
-        // Reading a value makes a GPU wait; there the values are read once per tick.
-        if (this.device === "cpu") this.statistics.collect();
-        backward(loss.mul(interval), trained.trainable);
+        const observed = this.#addGradients(phase, reals);
         const { maxGradientNorm } = this.config.optimizer;
-        const gradientScale = maxGradientNorm === null ? 1 : trained.flat.clipScale(maxGradientNorm);
-        trained.optimizer.step({ gradientScale });
+        const gradientScale = maxGradientNorm === null ? 1 : flat.clipScale(maxGradientNorm);
+        optimizer.step({ gradientScale });
+        this.objective.observe(observed);
       });
     // On a CPU our kernels, which are faster than half of the memory would be, want float32.
     withPrecision(this.config.precision, train, { halfActivations: this.device !== "cpu" });
   }
 
-  /** The loss of a phase as a graph that only the network it trains has gradients in. */
-  evaluatePhase(phase: Phase, reals: Reals): PhaseResult {
-    for (const { module, trainable } of [this.#g, this.#d])
-      for (const parameter of trainable) parameter.setRequiresGrad(module === phase.trained.module);
-    return phase.evaluate(reals, this.#drawLatents(reals));
+  /** From now on gradients are recorded for the parameters of this network alone. */
+  trainOnly(network: Phase["network"]): void {
+    for (const [name, { trainable }] of Object.entries(this.#trained))
+      for (const parameter of trainable) parameter.setRequiresGrad(name === network);
   }
 
-  dispose(): void {
-    this.objective.dispose();
-    for (const { module, flat, optimizer } of [this.#g, this.#d]) {
-      module.dispose();
-      flat.dispose();
-      optimizer.dispose();
+  /** Adds up the gradients of a phase's terms over the parts of the batch, and says what the running means have to know. */
+  #addGradients(phase: Phase, reals: Reals): Observations[] {
+    const { flat, trainable } = this.#trained[phase.network];
+    const observed: Observations[] = [];
+    const losses: Tensor[] = [];
+    this.trainOnly(phase.network);
+    try {
+      for (const term of phase.terms) {
+        const batch = this.objective.draw(term, reals);
+        for (const { part, share } of this.objective.parts(term, batch, this.#point.batchGpu)) {
+          const evaluated = scope(() => {
+            const { loss, stats, observed } = this.objective.evaluate(term, part);
+            this.statistics.add(phase.name, stats);
+            backward(loss.mul(phase.interval * share), trainable);
+            return { loss: loss.detach().mul(share), observed };
+          });
+          losses.push(evaluated.loss);
+          observed.push(evaluated.observed);
+        }
+      }
+      const loss = losses.reduce((sum, part) => sum.add(part));
+      this.statistics.add(phase.name, { [`Phase/${phase.name}`]: loss });
+      // Reading a value makes a GPU wait; there the values are read once per tick.
+      if (this.device === "cpu") this.statistics.collect();
+      return observed;
+    } catch (error) {
+      flat.dropGradients();
+      throw error;
     }
-    this.gEma.dispose();
-    this.#emaParameters.dispose();
-    this.#gBuffers.dispose();
-    this.#emaBuffers.dispose();
-  }
-
-  /** Latents for one phase, with the classes of the real pictures, so that both sides have the same mix. */
-  #drawLatents({ images, c }: Reals): Latents {
-    return { z: randn([images.size(0), this.G.zDim], { device: this.device }), c };
   }
 
   /** θ_ema = β θ_ema + (1 - β) θ, with a half-life in images: β = 0.5^(batch / half-life). */
@@ -233,33 +174,119 @@ export class Trainer {
     const beta = 0.5 ** (batch / Math.max(halfLifeNimg, 1e-8));
     noGrad(() => {
       const ours = this.#emaParameters.values;
-      if (hasKernels(ours)) approachKernel(ours, this.#g.flat.values, 1 - beta);
-      else ours.lerp_(this.#g.flat.values, 1 - beta);
+      const theirs = this.#trained.G.flat.values;
+      if (hasKernels(ours)) approachKernel(ours, theirs, 1 - beta);
+      else ours.lerp_(theirs, 1 - beta);
       this.#emaBuffers.copy_(this.#gBuffers);
     });
   }
-}
 
-interface PhaseParts {
-  main: Phase["evaluate"];
-  reg: Phase["evaluate"];
-  /** null: no regularization. 1: in the same step as the main loss. */
-  regInterval: number | null;
-  regStart: number;
-}
+  // ---- the schedule ----
 
-function phasesOf(network: "G" | "D", trained: Trained, parts: PhaseParts): Phase[] {
-  const { main, reg, regInterval, regStart } = parts;
-  const phase = { trained, interval: 1, startStep: 0 };
-  if (regInterval === null) return [{ ...phase, name: `${network}main`, evaluate: main }];
-  if (regInterval === 1 && regStart === 0) {
-    const both: Phase["evaluate"] = (reals, latents) => combined(main(reals, latents), reg(reals, latents));
-    return [{ ...phase, name: `${network}both`, evaluate: both }];
+  /** What the next step does, as the schedule said when it was last looked at. */
+  get schedulePoint(): SchedulePoint {
+    return this.#point;
   }
-  return [
-    { ...phase, name: `${network}main`, evaluate: main },
-    { ...phase, name: `${network}reg`, interval: regInterval, startStep: regStart, evaluate: reg },
-  ];
+
+  /** Images of the next step. */
+  get batch(): number {
+    return this.#point.batch;
+  }
+
+  /** Begins, or goes on, after so many images: the size that the networks have there is no new one. */
+  startAt(curNimg: number): void {
+    this.curNimg = curNimg;
+    this.#goTo(curNimg);
+  }
+
+  /** Goes on with other values of what can be changed while a run trains. */
+  changeConfig(config: TrainingConfig): void {
+    this.config = config;
+    this.objective.changeConfig(config);
+    this.#goTo(this.#scheduleNimg);
+  }
+
+  /**
+   * Looks at the schedule again. The moments of both optimizers start afresh at each new resolution, and when its block is
+   * fully in: before and after, the gradients are those of other networks.
+   */
+  #followSchedule(): void {
+    const before = this.#point.growth;
+    const { growth } = this.#goTo(this.curNimg);
+    if (!before || !growth) return;
+    const isFullyIn = before.alpha < 1 && growth.alpha === 1;
+    if (growth.level === before.level && !isFullyIn) return;
+    for (const { optimizer } of Object.values(this.#trained)) optimizer.reset();
+  }
+
+  /** Sizes and learning rates of that point of the schedule. */
+  #goTo(nimg: number): SchedulePoint {
+    const point = schedulePointAt(this.config, nimg);
+    const { G, D } = this.#trained;
+    G.optimizer.lr = point.gLr * G.lrFactor;
+    D.optimizer.lr = point.dLr * D.lrFactor;
+    if (point.growth) for (const network of [this.G, this.D, this.gEma]) setGrowth(network, point.growth);
+    this.#scheduleNimg = nimg;
+    this.#point = point;
+    return point;
+  }
+
+  // ---- state ----
+
+  /** Everything that a resumed training needs as it was, by the names that a saved state has for it. */
+  get stateful(): Readonly<Record<string, Stateful>> {
+    const { G, D, gEma, gOptimizer, dOptimizer, objective, statistics } = this;
+    return {
+      ...{ G: weightsOf(G), D: weightsOf(D), G_ema: weightsOf(gEma) },
+      ...{ "adam.G": gOptimizer, "adam.D": dOptimizer },
+      ...{ objective, statistics, trainer: this, random: randomGenerators(this.device) },
+    };
+  }
+
+  state(): State {
+    const { curNimg, batchIndex } = this;
+    return { tensors: new Map(), values: { curNimg, batchIndex, scheduleNimg: this.#scheduleNimg } };
+  }
+
+  restore({ values }: State): void {
+    const { curNimg, batchIndex, scheduleNimg } = stateSchema.parse(values);
+    this.curNimg = curNimg;
+    this.batchIndex = batchIndex;
+    this.#goTo(scheduleNimg);
+  }
+
+  dispose(): void {
+    for (const network of [this.G, this.D, this.gEma]) network.dispose();
+    for (const { flat, optimizer } of Object.values(this.#trained)) {
+      flat.dispose();
+      optimizer.dispose();
+    }
+    this.objective.dispose();
+    this.#emaParameters.dispose();
+    this.#gBuffers.dispose();
+    this.#emaBuffers.dispose();
+  }
+}
+
+/** @throws UserError when a pass has no room for a group of samples that the discriminator takes together */
+function checkPasses({ batchGpu, growth }: TrainingConfig, groupSize: number): void {
+  const byResolution = growth?.batchGpu;
+  const limits = byResolution ? [byResolution.base, ...Object.values(byResolution.at)] : [batchGpu];
+  for (const limit of limits)
+    if (limit !== null && limit < groupSize)
+      throw new UserError(
+        `batchGpu ${limit}: the discriminator takes pictures together in groups of ${groupSize}; give at least ${groupSize}`,
+      );
+}
+
+const count = z.number().int().nonnegative();
+const stateSchema = z.strictObject({ curNimg: count, batchIndex: count, scheduleNimg: count });
+
+function weightsOf(network: Module): Stateful {
+  return {
+    state: () => ({ tensors: network.stateDict(), values: {} }),
+    restore: ({ tensors }) => network.loadStateDict(tensors),
+  };
 }
 
 /**
@@ -270,13 +297,20 @@ function phasesOf(network: "G" | "D", trained: Trained, parts: PhaseParts): Phas
  */
 function prepare(
   module: Module,
-  options: AdamOptions,
-  { interval, frozen }: { interval: number | null; frozen?: ReadonlySet<Tensor> },
+  {
+    lr,
+    beta1,
+    beta2,
+    eps,
+    interval,
+    frozen = [],
+  }: AdamOptions & { interval: number; frozen?: readonly Module[] },
 ): Trained {
-  const c = interval === null || interval === 1 ? 1 : interval / (interval + 1);
-  const { lr, beta1, beta2, eps } = options;
+  const c = interval === 1 ? 1 : interval / (interval + 1);
   const flat = new FlatParameters(module);
   const optimizer = new Adam(flat, { lr: lr * c, beta1: beta1 ** c, beta2: beta2 ** c, eps });
-  const trainable = flat.parameters.filter((parameter) => !frozen?.has(parameter));
-  return { module, flat, optimizer, lrFactor: c, trainable };
+  const fixed = new Set(frozen.flatMap((layer) => layer.parameters()));
+  for (const parameter of fixed) parameter.setRequiresGrad(false);
+  const trainable = flat.parameters.filter((parameter) => !fixed.has(parameter));
+  return { flat, optimizer, lrFactor: c, trainable };
 }

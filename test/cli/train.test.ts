@@ -36,6 +36,7 @@ describe("train", () => {
       ...images.map((over) => `fakes000000_${over}.png`),
       "fakes_init.png",
       "log.txt",
+      "network-final.safetensors",
       ...images.map((over) => `network-snapshot-000000_${over}.safetensors`),
       "reals.png",
       "stats.jsonl",

@@ -53,7 +53,7 @@ describe("train --resume with NVIDIA's pickle", () => {
     const options = JSON.parse(readFileSync(join(whole, "training_options.json"), "utf8"));
     expect(options.network).toEqual({ architecture: "stylegan2", config: nvidiaFixtureConfig });
     expect(options.ema.rampup).toBeNull();
-    expect(options.transfer).toEqual({ from: pickle, freezeD: frozenLayers });
+    expect(options.transfer).toEqual({ from: pickle, freezeD: frozenLayers, kimg: 0 });
   });
 
   it("keeps the first layers of the discriminator bit for bit and trains all others", () => {

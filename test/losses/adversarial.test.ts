@@ -71,7 +71,7 @@ describe("the reference values on fixed scores", () => {
   });
 
   it("leaves out no row", () => {
-    const { penalties: _, ...onScores } = expected; // those are regularizers.test.ts's
+    const { penalties: _, ...onScores } = expected; // those are penalties.test.ts's
     expect([...new Set(rows.map(([path]) => path))].sort()).toEqual(pathsOf(onScores).sort());
   });
 

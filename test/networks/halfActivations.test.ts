@@ -2,7 +2,8 @@
 // networks and losses to within bfloat16's rounding. Here on the CPU, without the kernels, which want float32.
 
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { pathLengthPenalty, r1Penalty } from "../../src/losses/regularizers.js";
+import { pathLengthPenalty } from "../../src/losses/pathLength.js";
+import { r1Penalty } from "../../src/losses/penalties.js";
 import {
   createDiscriminator,
   createGenerator,

@@ -1,7 +1,7 @@
 // What growing means, for both architectures that grow.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { r1Penalty } from "../../src/losses/regularizers.js";
+import { r1Penalty } from "../../src/losses/penalties.js";
 import { ProGanDiscriminator, ProGanGenerator } from "../../src/networks/progan.js";
 import {
   growthSchema,

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLoss } from "../../src/losses/adversarial.js";
-import { r1Penalty } from "../../src/losses/regularizers.js";
+import { r1Penalty } from "../../src/losses/penalties.js";
 import { StyleGan1Discriminator, StyleGan1Generator } from "../../src/networks/stylegan1.js";
 import { backward, noGrad } from "../../src/torch/autograd.js";
 import { FlatParameters } from "../../src/torch/flat.js";

@@ -2,7 +2,8 @@
 
 import { beforeAll, describe, expect, it } from "vitest";
 import { createLoss } from "../../src/losses/adversarial.js";
-import { pathLengthPenalty, r1Penalty } from "../../src/losses/regularizers.js";
+import { pathLengthPenalty } from "../../src/losses/pathLength.js";
+import { r1Penalty } from "../../src/losses/penalties.js";
 import { StyleGan2Discriminator, StyleGan2Generator } from "../../src/networks/stylegan2.js";
 import { backward, noGrad } from "../../src/torch/autograd.js";
 import { FlatParameters } from "../../src/torch/flat.js";

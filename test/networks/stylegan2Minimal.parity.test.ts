@@ -2,7 +2,8 @@
 // in the source's range, [0, 1]: `render` and `judge`.
 
 import { beforeAll, describe, expect, it } from "vitest";
-import { pathLengthPenalty, r1Penalty } from "../../src/losses/regularizers.js";
+import { pathLengthPenalty } from "../../src/losses/pathLength.js";
+import { r1Penalty } from "../../src/losses/penalties.js";
 import { MinimalDiscriminator, MinimalGenerator } from "../../src/networks/stylegan2Minimal.js";
 import { backward, noGrad } from "../../src/torch/autograd.js";
 import { FlatParameters } from "../../src/torch/flat.js";

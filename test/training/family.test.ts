@@ -120,7 +120,7 @@ describe("learns in 150 steps", () => {
               .to("float32")
               .div(127.5)
               .sub(1);
-            const growth = trainer.schedulePoint?.growth;
+            const growth = trainer.schedulePoint.growth;
             trainer.step({ images: growth ? fadeReals(full, growth) : full, c: null });
           });
         }

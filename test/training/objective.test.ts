@@ -1,18 +1,19 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { adversarialLosses } from "../../src/losses/adversarial.js";
-import { layersInUse, setGrowth } from "../../src/networks/progressive.js";
+import { type Growth, layersInUse, setGrowth } from "../../src/networks/progressive.js";
 import { networkDescriptionSchema } from "../../src/networks/registry.js";
 import { noGrad } from "../../src/torch/autograd.js";
 import { manualSeed, randn } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import type { Tensor } from "../../src/torch/tensor.js";
+import type { Reals } from "../../src/training/batch.js";
 import { resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { fadeReals } from "../../src/training/growth.js";
-import type { Reals } from "../../src/training/objective.js";
+import type { PhaseName } from "../../src/training/phases.js";
 import type { PenaltyName } from "../../src/training/presets.js";
-import { type PhaseName, Trainer } from "../../src/training/trainer.js";
+import { Trainer } from "../../src/training/trainer.js";
 
 beforeAll(() => setThreads(1));
 
@@ -56,7 +57,7 @@ function configOf(cfg: Family, overrides: TrainingOverrides = {}, resolution = 8
     architecture,
     config: { ...config.network.config, ...narrow },
   });
-  return { ...config, network };
+  return { ...config, network, minibatchRepeats: 1 };
 }
 
 function trainerOf(config: TrainingConfig): Trainer {
@@ -71,7 +72,8 @@ function realsFor({ config, batch, schedulePoint }: Trainer): Reals {
   const { resolution } = config.network.config;
   return scope(() => {
     const images = randn([batch, 3, resolution, resolution]);
-    return { images: schedulePoint ? fadeReals(images, schedulePoint.growth) : images, c: null };
+    const { growth } = schedulePoint;
+    return { images: growth ? fadeReals(images, growth) : images, c: null };
   });
 }
 
@@ -222,7 +224,7 @@ describe("path length", () => {
       expect(trainer.statistics.takeMeans()["Loss/pl_length"]).toBeGreaterThan(0);
       if (i === 0) step(trainer);
     }
-    expect(trainer.schedulePoint?.growth).toMatchObject({ level: 4 });
+    expect(trainer.schedulePoint.growth).toMatchObject({ level: 4 });
     expect(trainer.objective.plMean.item()).toBeGreaterThan(0);
   });
 
@@ -316,18 +318,18 @@ describe("the limit of the gradient's norm", () => {
 
 describe("while the networks grow", () => {
   it.each(["stylegan1", "progan"] as const)(
-    "%s: moments start afresh at each new level and only then",
+    "%s: moments start afresh at each new level, when its block is fully in, and only then",
     (cfg) => {
       const resolution = cfg === "stylegan1" ? 32 : 16;
       const trainer = trainerOf(configOf(cfg, { growthKimg: 0.008 }, resolution));
-      const levels: number[] = [];
+      const starts: number[] = [];
       let stepsBefore = 0;
       for (let i = 0; i < 10; i++) {
-        const level = trainer.schedulePoint?.growth.level as number;
+        const before = trainer.schedulePoint.growth as Growth;
         step(trainer);
-        const now = trainer.schedulePoint?.growth.level as number;
-        const fresh = now !== level;
-        if (fresh) levels.push(trainer.curNimg);
+        const now = trainer.schedulePoint.growth as Growth;
+        const fresh = now.level !== before.level || (before.alpha < 1 && now.alpha === 1);
+        if (fresh) starts.push(trainer.curNimg);
         for (const { steps, firstMoment, secondMoment } of [trainer.gOptimizer, trainer.dOptimizer]) {
           expect(steps, `after ${trainer.curNimg} images`).toBe(fresh ? 0 : stepsBefore + 1);
           expect(firstMoment).toBeUndefined(); // β1 is 0 in the whole family
@@ -336,15 +338,14 @@ describe("while the networks grow", () => {
         stepsBefore = trainer.gOptimizer.steps;
       }
       // Full strength 8, fade 8, full strength 8, fade 8, and on.
-      expect(levels).toEqual([8, 24]);
+      expect(starts).toEqual([8, 16, 24, 32]);
     },
   );
 
   it("a resume at a level is no new level", () => {
-    const trainer = trainerOf(configOf("progan", { growthKimg: 0.008 }));
+    const trainer = trainerOf(configOf("progan", { growthKimg: 0.016 }));
     trainer.gOptimizer.steps = 5;
-    trainer.curNimg = 12;
-    trainer.resumeSchedule();
+    trainer.startAt(24);
     expect(trainer.G).toMatchObject({ growth: { level: 3, alpha: 0.5 } });
     expect(trainer.gEma).toMatchObject({ growth: { level: 3, alpha: 0.5 } });
     expect(trainer.gOptimizer.steps).toBe(5);
@@ -358,15 +359,16 @@ describe("while the networks grow", () => {
     const growth = {
       ...config.growth,
       batch: { base: 4, at: { 4: 8 } },
-      lr: { base: 0.001, at: { 8: 0.002, 16: 0.004 } },
+      gLr: { base: 0.001, at: { 8: 0.002, 16: 0.004 } },
+      dLr: { base: 0.003, at: { 8: 0.006, 16: 0.012 } },
     };
     const trainer = trainerOf({ ...config, growth });
     const seen: string[] = [];
     for (let i = 0; i < 10; i++) {
       const { gOptimizer, schedulePoint, batch, curNimg } = trainer;
       const { lr, steps } = gOptimizer;
-      expect(trainer.dOptimizer.lr).toBe(lr);
-      const line = `${schedulePoint?.growth.level}: ${batch} at ${lr}`;
+      expect(trainer.dOptimizer.lr).toBeCloseTo(3 * lr, 12);
+      const line = `${schedulePoint.growth?.level}: ${batch} at ${lr}`;
       if (line !== seen.at(-1)) seen.push(line);
       const before = valuesOf(trainer.G);
       step(trainer);
@@ -385,11 +387,11 @@ describe("while the networks grow", () => {
   it("the three networks have the same size", () => {
     const trainer = trainerOf(configOf("stylegan1", { growthKimg: 0.008 }, 16));
     for (let i = 0; i < 5; i++) {
-      const growth = trainer.schedulePoint?.growth;
+      const growth = trainer.schedulePoint.growth;
       for (const network of [trainer.G, trainer.D, trainer.gEma]) expect(network).toMatchObject({ growth });
       step(trainer);
     }
-    expect(trainer.schedulePoint?.growth).toEqual({ level: 4, alpha: 1 });
+    expect(trainer.schedulePoint.growth).toEqual({ level: 4, alpha: 1 });
   });
 
   it.each([
@@ -418,7 +420,7 @@ describe("while the networks grow", () => {
     for (let i = 0; i < 60; i++)
       noGrad(() => {
         const reals = { images: randn([1, 3, size, size]), c: null };
-        trainer.objective.generatorMain(reals, { z: randn([1, trainer.G.zDim]), c: null });
+        trainer.objective.evaluate("generatorLoss", trainer.objective.draw("generatorLoss", reals));
       });
     expect([...crossings].sort()).toEqual(Array.from({ length: inUse - 1 }, (_, i) => i + 1));
   });
@@ -432,6 +434,6 @@ describe("while the networks grow", () => {
       step(trainer);
       expect(liveTensors(), `after ${trainer.curNimg} images`).toBe(before);
     }
-    expect(trainer.schedulePoint?.growth).toEqual({ level: cfg === "stylegan1" ? 5 : 4, alpha: 1 });
+    expect(trainer.schedulePoint.growth).toEqual({ level: cfg === "stylegan1" ? 5 : 4, alpha: 1 });
   });
 });

@@ -42,7 +42,7 @@ describe("Statistics", () => {
     add(whole, "a", [1, 2]);
     add(first, "a", [1, 2]);
     first.collect();
-    second.restore(JSON.parse(JSON.stringify(first.state)) as typeof first.state);
+    second.restore({ tensors: new Map(), values: JSON.parse(JSON.stringify(first.state().values)) });
     add(whole, "a", [7]);
     add(second, "a", [7]);
     whole.collect();
@@ -56,7 +56,7 @@ describe("Statistics", () => {
     add(first, "Loss/scores/real", [1.5, -3]);
     add(first, "Loss/D/loss", [8]);
     first.collect();
-    second.restore(JSON.parse(JSON.stringify(first.state)) as typeof first.state);
+    second.restore({ tensors: new Map(), values: JSON.parse(JSON.stringify(first.state().values)) });
     add(second, "Loss/scores/real", [3]);
     second.collect();
     expect(second.takeMeans()).toEqual({ "Loss/scores/real": 0.5, "Loss/D/loss": 8 });

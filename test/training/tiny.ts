@@ -1,23 +1,24 @@
 // The smallest run that has every phase.
 
 import { randn } from "../../src/torch/random.js";
-import { resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
+import type { Reals } from "../../src/training/batch.js";
+import { type DatasetFacts, resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
-import type { Reals } from "../../src/training/objective.js";
+
+const facts = (classNames: string[]): DatasetFacts => ({
+  resolution: 8,
+  source: "test",
+  background: "white",
+  conditional: classNames.length > 0,
+  subset: null,
+  subsetSeed: 0,
+  mirror: false,
+  fingerprint: "test",
+  classNames,
+});
 
 export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string[] = []): TrainingConfig {
-  const facts = {
-    resolution: 8,
-    source: "test",
-    background: "white",
-    conditional: classNames.length > 0,
-    subset: null,
-    subsetSeed: 0,
-    mirror: false,
-    fingerprint: "test",
-    classNames,
-  };
-  const config = resolveConfig("stylegan2-small", facts, {
+  const config = resolveConfig("stylegan2-small", facts(classNames), {
     batch: 4,
     channelBase: 128,
     channelMax: 16,
@@ -28,6 +29,13 @@ export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string
   if (config.network.architecture !== "stylegan2") throw new Error("tinyConfig makes StyleGAN2 only");
   const network = { ...config.network, config: { ...config.network.config, zDim: 16, wDim: 16 } };
   return { ...config, network };
+}
+
+/** Tiny networks of a preset, with path length regularization and style mixing where they have styles. */
+export function tinyFamilyConfig(cfg: string, overrides: TrainingOverrides = {}): TrainingConfig {
+  const styles = cfg === "progan" ? {} : { plWeight: 2, styleMixing: 0.9 };
+  const small = { batch: 4, channelBase: 64, channelMax: 8, mappingLayers: 2, latentDim: 8 };
+  return resolveConfig(cfg, facts([]), { ...small, ...styles, ...overrides });
 }
 
 /** Random pictures; the caller owns them. */

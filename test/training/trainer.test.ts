@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { r1Penalty } from "../../src/losses/regularizers.js";
+import { r1Penalty } from "../../src/losses/penalties.js";
 import { grad } from "../../src/torch/autograd.js";
 import { manualSeed } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";

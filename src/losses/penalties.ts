@@ -1,7 +1,8 @@
-// Regularizers that need gradients of a network inside of the loss.
+// Gradient penalties of the discriminator, and the table from their names to them. Each bounds the slope of D at some
+// images, so that the gradients of D with respect to images are inside of the loss.
 
 import { grad, noGrad } from "../torch/autograd.js";
-import { rand, randn } from "../torch/random.js";
+import { rand } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
 
@@ -93,40 +94,50 @@ export function wganGpPenalty({
   return scope(() => squaredGradientNorms(logits, images).add(normEpsilon).sqrt().sub(target).square());
 }
 
-export interface PathLengthOptions {
-  /** Generated from `ws` [N, C, H, W]. */
-  images: Tensor;
-  /** [N, L, wDim], requiring gradients. */
-  ws: Tensor;
-  /** Running mean a of the path lengths, []. */
-  mean: Tensor;
-  /** How far the mean moves towards this batch's. */
-  decay: number;
-  /** The random image y [N, C, H, W]; drawn from N(0, 1) when absent. */
-  noise?: Tensor;
+/** How strong each penalty is, as a run's configuration has it; 0 turns one off. */
+export interface PenaltySettings {
+  r1Gamma: number;
+  r2Gamma: number;
+  gpLambda: number;
+  gpTarget: number;
 }
 
-/**
- * Path length regularization before its weight: (|J_wᵀ y| - a)² of each sample, [N], with the path lengths [N]
- * and the new mean a [].
- * Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), equation 4. The norm is taken
- * over each layer's w and averaged (in squares) over the layers; y is scaled by 1 / √(H W).
- */
-export function pathLengthPenalty(options: PathLengthOptions): {
-  penalty: Tensor;
-  lengths: Tensor;
-  mean: Tensor;
-} {
-  const { images, ws, mean, decay } = options;
-  return scope(() => {
-    const [, , height, width] = images.shape as [number, number, number, number];
-    const noise = options.noise ?? randn(images.shape, { device: images.device, dtype: images.dtype });
-    const projection = images.mul(noise.mul(1 / Math.sqrt(height * width))).sum();
-    const [gradient] = grad([projection], [ws], { createGraph: true });
-    const lengths = (gradient as Tensor).square().sum([2]).mean([1]).sqrt();
-    // Differs from the reference code, where the small share of `lengths` in the new mean carries a gradient:
-    // the paper's a is a constant.
-    const newMean = noGrad(() => mean.lerp(lengths.detach().mean(), decay));
-    return { penalty: lengths.sub(newMean).square(), lengths, mean: newMean };
-  });
+interface Penalty {
+  /** The images whose slope it reads: reals, fakes, or points between a real and a fake. */
+  readonly images: "reals" | "fakes" | "between";
+  /** Under this name the statistics have its mean, without the weight. */
+  readonly statistic: string;
+  /** What its mean is multiplied by. */
+  weight(settings: PenaltySettings): number;
+  /** [N], from images [N, C, H, W] that require gradients and D(images) [N, 1]. */
+  values(at: { images: Tensor; logits: Tensor }, settings: PenaltySettings): Tensor;
+}
+
+/** Every gradient penalty by the name that `--penalty` takes. */
+export const penalties = {
+  r1: {
+    images: "reals",
+    statistic: "Loss/r1_penalty",
+    weight: ({ r1Gamma }) => r1Gamma / 2,
+    values: ({ logits, images }) => r1Penalty(logits, images),
+  },
+  r2: {
+    images: "fakes",
+    statistic: "Loss/r2_penalty",
+    weight: ({ r2Gamma }) => r2Gamma / 2,
+    values: ({ logits, images }) => r2Penalty(logits, images),
+  },
+  "wgan-gp": {
+    images: "between",
+    statistic: "Loss/gradient_penalty",
+    weight: ({ gpLambda, gpTarget }) => gpLambda / gpTarget ** 2,
+    values: ({ logits, images }, { gpTarget }) => wganGpPenalty({ logits, images, target: gpTarget }),
+  },
+} satisfies Record<string, Penalty>;
+
+export type PenaltyName = keyof typeof penalties;
+
+/** The rows that have a weight, in the order of the table. */
+export function penaltiesIn(settings: PenaltySettings): Penalty[] {
+  return Object.values<Penalty>(penalties).filter(({ weight }) => weight(settings) > 0);
 }

@@ -1,12 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createLoss } from "../../src/losses/adversarial.js";
-import {
-  interpolate,
-  pathLengthPenalty,
-  r1Penalty,
-  r2Penalty,
-  wganGpPenalty,
-} from "../../src/losses/regularizers.js";
+import { interpolate, r1Penalty, r2Penalty, wganGpPenalty } from "../../src/losses/penalties.js";
 import { backward } from "../../src/torch/autograd.js";
 import { matmul, softplus, zeros } from "../../src/torch/ops.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
@@ -232,51 +226,5 @@ describe("interpolate", () => {
       expect(Math.max(...firsts)).toBeLessThan(1);
       const mean = firsts.reduce((sum, value) => sum + value / 200, 0);
       expect(Math.abs(mean - 0.5)).toBeLessThan(6 * Math.sqrt(1 / 12 / 200)); // six standard errors
-    }));
-});
-
-describe("pathLengthPenalty", () => {
-  it("is (|Jᵀ y| - a)² with the norm averaged in squares over the layers, and moves the mean", () =>
-    scope(() => {
-      const ws = leaf([2, 3, 4], 1); // [N, L, wDim]
-      const matrix = sampleTensor([3, 4, 8], 2); // image = Σ_l w_l A_l, linear in w
-      const images = ws.unsqueeze(3).mul(matrix.unsqueeze(0)).sum([1, 2]).reshape([2, 2, 2, 2]);
-      const noise = sampleTensor([2, 2, 2, 2], 3);
-      const mean = tensor(Float64Array.from([0.25]), []);
-      const result = pathLengthPenalty({ images, ws, mean, decay: 0.1, noise });
-      const [a, y] = [doubles(matrix), doubles(noise)];
-      const lengths = [0, 1].map((n) => {
-        let square = 0;
-        for (let row = 0; row < 12; row++) {
-          let dot = 0;
-          for (let p = 0; p < 8; p++) dot += (a[row * 8 + p] as number) * ((y[n * 8 + p] as number) / 2);
-          square += dot ** 2;
-        }
-        return Math.sqrt(square / 3);
-      }) as [number, number];
-      const newMean = 0.25 + 0.1 * ((lengths[0] + lengths[1]) / 2 - 0.25);
-      expectNear(doubles(result.lengths), lengths, 1e-12);
-      expect(result.mean.item()).toBeCloseTo(newMean, 12);
-      expectNear(
-        doubles(result.penalty),
-        lengths.map((length) => (length - newMean) ** 2),
-        1e-10,
-      );
-      expect(mean.item()).toBe(0.25);
-      expect(result.mean.requiresGrad).toBe(false);
-    }));
-
-  it("can be differentiated by the generator's weights", () =>
-    scope(() => {
-      const ws = leaf([2, 2, 3], 1);
-      const weight = leaf([3], 2);
-      const noise = sampleTensor([2, 1, 1, 3], 3);
-      const mean = tensor(Float64Array.from([0.1]), []);
-      const penalty = () => {
-        const images = ws.sum([1]).square().mul(weight.square()).reshape([2, 1, 1, 3]);
-        // decay 0: the mean is a constant to autograd, and is one to finite differences as well.
-        return pathLengthPenalty({ images, ws, mean, decay: 0, noise }).penalty;
-      };
-      checkGradients(penalty, [weight], { order: 1 });
     }));
 });

@@ -11,7 +11,7 @@ const finestWidth = 2 ** -6;
  * Counts values in 64 bins around 0. When a value lies outside, the bins become twice as wide and pairs of them one, so
  * that the counts depend on the values alone and not on their order. Memory is constant.
  */
-export class ScoreHistogram {
+export class ValueHistogram {
   #width = finestWidth;
   #counts: number[] = new Array<number>(bins).fill(0);
 
@@ -35,8 +35,8 @@ export class ScoreHistogram {
   }
 
   /** One that goes on from a saved histogram. */
-  static from({ width, first, counts }: Histogram): ScoreHistogram {
-    const restored = new ScoreHistogram();
+  static from({ width, first, counts }: Histogram): ValueHistogram {
+    const restored = new ValueHistogram();
     restored.#width = width;
     for (const [i, count] of counts.entries()) restored.#counts[first + half + i] = count;
     return restored;

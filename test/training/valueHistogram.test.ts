@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { Histogram } from "../../src/protocol/runFiles.js";
-import { ScoreHistogram } from "../../src/training/scoreHistogram.js";
+import { ValueHistogram } from "../../src/training/valueHistogram.js";
 import { numbers } from "../torch/numeric.js";
 
 function histogramOf(values: readonly number[]): Histogram {
-  const histogram = new ScoreHistogram();
+  const histogram = new ValueHistogram();
   for (const value of values) histogram.add(value);
   return histogram.histogram;
 }
 
-describe("ScoreHistogram", () => {
+describe("ValueHistogram", () => {
   it.each([0.3, 7, 5000])("counts values up to %f in the bins that hold them", (scale) => {
     const next = numbers(3);
     const values = Array.from({ length: 500 }, () => (next() - 0.3) * scale);
@@ -31,7 +31,7 @@ describe("ScoreHistogram", () => {
   it("goes on from a saved one", () => {
     const next = numbers(4);
     const values = Array.from({ length: 100 }, () => (next() - 0.5) * 40);
-    const restored = ScoreHistogram.from(
+    const restored = ValueHistogram.from(
       JSON.parse(JSON.stringify(histogramOf(values.slice(0, 60)))) as Histogram,
     );
     for (const value of values.slice(60)) restored.add(value);
