@@ -118,10 +118,13 @@ function openOwn(file: string): OpenSnapshot {
 }
 
 /**
- * The generator in a file (its moving average, G_ema), ready to use; owned by the caller.
+ * The generator in a file, ready to use; owned by the caller. `G_ema` is its moving average, `G` what is trained.
  * @throws UserError as `openSnapshot`, or when the tensors do not fit
  */
-export function loadGenerator(file: string): {
+export function loadGenerator(
+  file: string,
+  network: "G_ema" | "G" = "G_ema",
+): {
   G: Generator;
   info: SnapshotInfo;
   notes: readonly string[];
@@ -129,13 +132,13 @@ export function loadGenerator(file: string): {
   const snapshot = openSnapshot(file);
   try {
     const { info, notes, shapes } = snapshot;
-    if (!networkPrefixes(shapes).includes("G_ema"))
-      throw new UserError(`${file} has no generator (G_ema); give another snapshot`);
-    const tensors = snapshot.read(["G_ema"]);
+    if (!networkPrefixes(shapes).includes(network))
+      throw new UserError(`${file} has no generator (${network}); give another snapshot`);
+    const tensors = snapshot.read([network]);
     try {
       const G = createGenerator(info.description);
       try {
-        loadInto(G, stateOf(tensors, "G_ema"), file);
+        loadInto(G, stateOf(tensors, network), file);
         if (info.growth) setGrowth(G, info.growth);
       } catch (error) {
         G.dispose();

@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LatentSpread } from "../../src/synthesis/spread.js";
 import { fixturePath } from "../helpers.js";
 import { expectSuccess, expectUserError, Workspace } from "./helpers.js";
 
@@ -55,6 +56,25 @@ describe("NVIDIA's pickle", () => {
     expect(stdout).toMatch(/^resolution +32 px$/m);
     expect(stdout).toMatch(/^ {2}synthesis\.b32\.conv0 +4625 +1040 {2}16x32x3x3$/m);
     expect(stdout).toMatch(/^ {2}total +72561 +224$/m);
+  });
+
+  it("info --spread measures how far apart latents are, in each of its generators", async () => {
+    const json = await work.run("info", pickle, "--spread", "--json");
+    expectSuccess(json);
+    const { spread } = JSON.parse(json.stdout) as { spread: Record<string, LatentSpread> };
+    expect(Object.keys(spread).sort()).toEqual(["G", "G_ema"]);
+    for (const { w, styles, pixels, noise } of Object.values(spread)) {
+      expect(styles).toHaveLength(8);
+      for (const value of [w, ...styles, pixels, noise]) expect(value).toBeGreaterThan(0.01);
+    }
+    const { stdout } = await work.run("info", pickle, "--spread");
+    const printed = new RegExp(
+      `^  w +${spread.G_ema?.w.toPrecision(3)} +${spread.G?.w.toPrecision(3)}$`,
+      "m",
+    );
+    expect(stdout).toMatch(/^deviation over 64 latents +G_ema +G$/m);
+    expect(stdout).toMatch(printed);
+    expect((await work.run("info", pickle)).stdout).not.toMatch("deviation over");
   });
 });
 

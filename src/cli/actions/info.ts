@@ -1,7 +1,7 @@
 // stylegan info: what it does.
 
 import { latestSnapshot } from "../../interop/loadNetwork.js";
-import { openSnapshot } from "../../interop/openSnapshot.js";
+import { loadGenerator, openSnapshot } from "../../interop/openSnapshot.js";
 import type { NetworkDescription } from "../../networks/registry.js";
 import {
   createNetwork,
@@ -9,8 +9,10 @@ import {
   networkPrefixes,
   type SnapshotInfo,
 } from "../../networks/snapshot.js";
+import { type LatentSpread, latentSpread } from "../../synthesis/spread.js";
 import type { Module } from "../../torch/module.js";
 import { withoutElements } from "../../torch/ops.js";
+import { setThreads } from "../../torch/runtime.js";
 import type { Shape, Tensor } from "../../torch/tensor.js";
 
 interface LayerInfo {
@@ -29,31 +31,55 @@ interface NetworkInfo {
   layers: LayerInfo[];
 }
 
-export function run(path: string, { json }: { json?: boolean }): void {
+/** Latents over which `--spread` measures. */
+const spreadSamples = 64;
+
+interface InfoOptions {
+  json?: boolean;
+  spread?: boolean;
+}
+
+export function run(path: string, options: InfoOptions): void {
   const snapshot = openSnapshot(latestSnapshot(path));
   try {
     const { file, info, shapes, notes } = snapshot;
     const networks = Object.fromEntries(
       networkPrefixes(shapes).map((prefix) => [prefix, networkInfo(prefix, info.description)]),
     );
+    const spread = options.spread ? spreadOf(file, networkPrefixes(shapes)) : undefined;
     const { description, classNames, curNimg, growth = null, origin = null } = info;
     const classes = { count: description.config.cDim, names: classNames };
     const { stdout } = process;
-    if (json) {
+    if (options.json) {
       const { architecture, config } = description;
-      stdout.write(
-        `${JSON.stringify({ file, origin, architecture, config, classes, curNimg, growth, networks, notes })}\n`,
-      );
+      const facts = { file, origin, architecture, config, classes, curNimg, growth, networks, notes };
+      stdout.write(`${JSON.stringify({ ...facts, spread })}\n`);
       return;
     }
     const facts = summary(file, info, notes);
     const width = Math.max(...facts.map(([name]) => name.length)) + 2;
     const lines = facts.map(([name, value]) => `${name.padEnd(width)}${value}\n`);
     const tables = Object.entries(networks).map(([name, network]) => `\n${table(name, network)}`);
-    stdout.write([...lines, ...tables].join(""));
+    stdout.write([...lines, ...tables, spread ? `\n${spreadTable(spread)}` : ""].join(""));
   } finally {
     snapshot.close();
   }
+}
+
+/** Of every generator in the file. */
+function spreadOf(file: string, prefixes: readonly NetworkPrefix[]): Record<string, LatentSpread> {
+  setThreads();
+  const generators = prefixes.filter((prefix) => prefix !== "D");
+  return Object.fromEntries(
+    generators.map((prefix) => {
+      const { G } = loadGenerator(file, prefix);
+      try {
+        return [prefix, latentSpread(G, { samples: spreadSamples, batch: 4 })];
+      } finally {
+        G.dispose();
+      }
+    }),
+  );
 }
 
 /** Of the shapes alone, which the file is known to have. */
@@ -108,6 +134,24 @@ function summary(file: string, info: SnapshotInfo, notes: readonly string[]): [s
     ...Object.entries(others).map(([name, value]): [string, string] => [name, String(value ?? "none")]),
     ...notes.map((note): [string, string] => ["note", note]),
   ];
+}
+
+function spreadTable(spread: Readonly<Record<string, LatentSpread>>): string {
+  const networks = Object.values(spread);
+  const first = `deviation over ${spreadSamples} latents`;
+  const name = (text: string) => text.padEnd(34);
+  const row = (text: string, value: (network: LatentSpread) => number) =>
+    `${name(`  ${text}`)}${networks.map((network) => value(network).toPrecision(3).padStart(11)).join("")}\n`;
+  const styles = networks[0]?.styles ?? [];
+  return [
+    `${name(first)}${Object.keys(spread)
+      .map((network) => network.padStart(11))
+      .join("")}\n`,
+    row("w", (network) => network.w),
+    ...styles.map((_, i) => row(`styles that read w ${i}`, (network) => network.styles[i] as number)),
+    row("pixels (-1 to 1)", (network) => network.pixels),
+    row("pixels of one latent, over noise", (network) => network.noise),
+  ].join("");
 }
 
 function table(name: string, { layers, parameters, buffers }: NetworkInfo): string {
