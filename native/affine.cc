@@ -4,12 +4,12 @@
 //
 // with x [N, C, H, W], scale [N, C], bias [C], noise [1 or N, 1, H, W] and strength of one element; all but x may be left out.
 // y lies where x did if the caller has no further use of x and no gradient needs it.
-#include "kernels.h"
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
+
+#include "kernels.h"
+#include "operators.h"
 
 namespace engine {
 
@@ -171,7 +171,10 @@ Gradients differentiable(const at::Tensor& gradient, const Inputs& in, const at:
   if (wanted.noise || wanted.strength) {
     at::Tensor sums = u.sum(1, true);
     if (wanted.strength) result.strength = ((sums * in.noise).sum() * k.noiseGain).reshape(in.strength.sizes());
-    if (wanted.noise) result.noise = (in.noise.size(0) == 1 ? sums.sum(0, true) : sums) * in.strength * k.noiseGain;
+    if (wanted.noise) {
+      result.noise = (in.noise.size(0) == 1 ? sums.sum(0, true) : sums) * k.noiseGain;
+      if (in.strength.defined()) result.noise = result.noise * in.strength;
+    }
   }
   return result;
 }
@@ -285,15 +288,22 @@ at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, con
 
 at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const OptionalTensor& bias, const OptionalTensor& noise,
                   const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain, double slope, double clamp, bool overwrite) {
-  TORCH_CHECK(x.dim() == 4, "affine wants x [N, C, H, W]");
-  auto checked = [](const OptionalTensor& tensor, at::IntArrayRef sizes, const char* name) -> OptionalTensor {
-    if (!tensor || !tensor->defined()) return c10::nullopt;
-    TORCH_CHECK(tensor->sizes() == sizes, "affine: ", name, " has shape ", tensor->sizes(), ", expected ", sizes);
+  checkFloat(x, "x");
+  checkSizes(x, "x", 4, "[N, C, H, W]");
+  auto isGiven = [](const OptionalTensor& tensor) { return tensor && tensor->defined(); };
+  auto checked = [&](const OptionalTensor& tensor, at::IntArrayRef sizes, const char* name) -> OptionalTensor {
+    if (!isGiven(tensor)) return c10::nullopt;
+    checkType(*tensor, name, x.scalar_type());
+    checkShape(*tensor, name, sizes);
     return tensor->contiguous();
   };
   const int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
-  const int64_t noiseSamples = noise && noise->defined() && noise->size(0) == 1 ? 1 : n;
-  TORCH_CHECK(!(strength && strength->defined()) || strength->numel() == 1, "affine: strength has more than one element");
+  const int64_t noiseSamples = isGiven(noise) && noise->dim() == 4 && noise->size(0) == 1 ? 1 : n;
+  if (isGiven(strength)) {
+    TORCH_CHECK(isGiven(noise), "'strength' is given without 'noise'");
+    TORCH_CHECK(strength->numel() == 1, "'strength' must have one element, not ", strength->numel());
+    checkType(*strength, "strength", x.scalar_type());
+  }
   const at::Tensor dense = x.contiguous(at::MemoryFormat::ChannelsLast);
   const bool saved = c10::GradMode::is_enabled() && scale && scale->defined() && (x.requires_grad() || scale->requires_grad());
   const bool isLeaf = x.is_leaf() && x.requires_grad();
@@ -306,8 +316,11 @@ at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const Option
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def(
       "affine(Tensor x, Tensor? scale, Tensor? bias, Tensor? noise, Tensor? strength, float scale_gain, float bias_gain, float noise_gain, "
-      "float slope, float clamp, bool overwrite) -> Tensor",
-      &affine);
+      "float slope, float clamp, bool overwrite) -> Tensor");
 }
+
+TORCH_LIBRARY_IMPL(stylegan, CPU, library) { library.impl("affine", &affine); }
+
+TORCH_LIBRARY_IMPL(stylegan, AutogradCPU, library) { library.impl("affine", &affine); }
 
 }  // namespace engine

@@ -3,7 +3,7 @@
 // Every step of a training makes the same tensors again. The C library gives memory of this size back to the system at
 // once and gets it anew, page by page, each of them cleared: with libtorch's own allocator that is a tenth of a step.
 // Here it is kept, and lies in huge pages.
-#include "engine.h"
+#include "allocator.h"
 
 #ifdef __linux__
 

@@ -1,17 +1,18 @@
 // Gradients: requires_grad, grad mode, torch.autograd.grad and backward.
-#include "engine.h"
+#include "autograd.h"
 
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include "function.h"
+#include "tensor.h"
+
 namespace engine {
 
 namespace {
 
-const at::Tensor& argument(napi_env env, napi_value value) {
-  return tensorAt(static_cast<int64_t>(numberFrom(env, value)), "tensor");
-}
+const at::Tensor& argument(napi_env env, napi_value value) { return tensorFrom(env, value, "tensor"); }
 
 napi_value setGradEnabled(napi_env env, napi_value* arguments, size_t, void*) {
   bool before = c10::GradMode::is_enabled();
@@ -42,7 +43,7 @@ napi_value setGrad(napi_env env, napi_value* arguments, size_t, void*) {
 
 // gradOf(tensor): a handle to what `backward` left; 0 where it left nothing.
 napi_value gradOf(napi_env env, napi_value* arguments, size_t, void*) {
-  return handlesToJs(env, {argument(env, arguments[0]).grad()});
+  return toJs(env, std::vector<at::Tensor>{argument(env, arguments[0]).grad()});
 }
 
 // grad(outputs, inputs, gradOutputs | null, createGraph): handles; an input that takes no part in the outputs is an error.
@@ -54,7 +55,7 @@ napi_value grad(napi_env env, napi_value* arguments, size_t, void*) {
   bool createGraph = boolFrom(env, arguments[3]);
   auto gradients = torch::autograd::grad(outputs, inputs, gradOutputs, /*retain_graph=*/createGraph, createGraph,
                                          /*allow_unused=*/false);
-  return handlesToJs(env, gradients);
+  return toJs(env, gradients);
 }
 
 // backward(outputs, inputs): adds the gradients of the sum of outputs to the `grad` of each input.

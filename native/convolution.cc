@@ -11,10 +11,10 @@
 // which are float32, are rounded, and the weights' gradients are float32 again.
 //
 // inputGradient is the transposed convolution, and up to four times as fast on a CPU as libtorch's operator of that name.
-#include "engine.h"
+#include "convolution.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
-
 #include <torch/library.h>
 
 namespace engine {

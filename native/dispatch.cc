@@ -1,13 +1,16 @@
 // The bridge to every operator of libtorch: `op("aten::conv2d", "")` returns a JavaScript function that
 // converts its arguments by the operator's own schema and calls it through the dispatcher with a boxed
 // stack, so that autograd, CUDA and every other backend apply as they do from Python.
-#include "engine.h"
+#include "dispatch.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
 
 #include <optional>
 #include <sstream>
+
+#include "function.h"
+#include "tensor.h"
 
 namespace engine {
 
@@ -58,32 +61,20 @@ c10::IValue scalarFrom(napi_env env, napi_value value) {
   return c10::IValue(numberFrom(env, value));
 }
 
-int64_t intFrom(napi_env env, napi_value value, const Parameter& parameter) {
-  double number = numberFrom(env, value);
-  auto integer = static_cast<int64_t>(number);
-  if (static_cast<double>(integer) != number) throw JsError("'" + parameter.name + "' must be a whole number");
-  return integer;
-}
-
-const at::Tensor& tensorFrom(napi_env env, napi_value value, const Parameter& parameter) {
-  double handle;
-  if (napi_get_value_double(env, value, &handle) != napi_ok) throw JsError("'" + parameter.name + "' must be a tensor");
-  return tensorAt(static_cast<int64_t>(handle), parameter.name.c_str());
-}
-
 c10::IValue valueFrom(napi_env env, napi_value value, const Parameter& parameter) {
   if (isNullish(env, value)) {
     if (parameter.defaultValue) return *parameter.defaultValue;
     if (parameter.optional) return c10::IValue();
     throw JsError("'" + parameter.name + "' is missing");
   }
+  const char* name = parameter.name.c_str();
   switch (parameter.kind) {
     case Kind::Tensor:
-      return tensorFrom(env, value, parameter);
+      return tensorFrom(env, value, name);
     case Kind::Scalar:
       return scalarFrom(env, value);
     case Kind::Int:
-      return intFrom(env, value, parameter);
+      return whole(numberFrom(env, value), name);
     case Kind::Float:
       return numberFrom(env, value);
     case Kind::Bool:
@@ -94,18 +85,18 @@ c10::IValue valueFrom(napi_env env, napi_value value, const Parameter& parameter
       return c10::Device(stringFrom(env, value));
     case Kind::TensorList: {
       c10::List<at::Tensor> list;
-      for (auto& tensor : tensorsFrom(env, value, parameter.name.c_str())) list.push_back(tensor);
+      for (auto& tensor : tensorsFrom(env, value, name)) list.push_back(tensor);
       return list;
     }
     case Kind::OptionalTensorList: {
       c10::impl::GenericList list(c10::OptionalType::create(c10::TensorType::get()));
       for (double handle : numbersFrom(env, value))
-        list.push_back(handle == 0 ? c10::IValue() : c10::IValue(tensorAt(static_cast<int64_t>(handle), parameter.name.c_str())));
+        list.push_back(handle == 0 ? c10::IValue() : c10::IValue(tensorOf(handle, name)));
       return list;
     }
     case Kind::IntList: {
       c10::List<int64_t> list;
-      for (double number : numbersFrom(env, value)) list.push_back(static_cast<int64_t>(number));
+      for (int64_t number : wholesFrom(env, value, name)) list.push_back(number);
       return list;
     }
     case Kind::FloatList: {
@@ -129,7 +120,7 @@ napi_value resultToJs(napi_env env, const c10::IValue& value) {
     const at::Tensor& tensor = value.toTensor();
     return toJs(env, static_cast<double>(tensor.defined() ? addTensor(tensor) : 0));
   }
-  if (value.isTensorList()) return handlesToJs(env, value.toTensorVector());
+  if (value.isTensorList()) return toJs(env, value.toTensorVector());
   if (value.isBool()) return toJs(env, value.toBool());
   if (value.isInt()) return toJs(env, static_cast<double>(value.toInt()));
   if (value.isDouble()) return toJs(env, value.toDouble());

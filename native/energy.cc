@@ -1,11 +1,11 @@
 // A weight [O, I, kH, kW] and its energy Σ_k w_oik² [O, I], what demodulation needs. The gradients of both meet here, so that they
 // are added in the pass that computes the energy's.
-#include "kernels.h"
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
+
+#include "kernels.h"
+#include "operators.h"
 
 namespace engine {
 
@@ -64,7 +64,8 @@ struct WithEnergy : Function<WithEnergy> {
 };
 
 std::tuple<at::Tensor, at::Tensor> withEnergy(const at::Tensor& weight) {
-  TORCH_CHECK(weight.dim() == 4, "weight_with_energy wants a weight [O, I, kH, kW]");
+  checkFloat(weight, "weight");
+  checkSizes(weight, "weight", 4, "[O, I, kH, kW]");
   // A weight that lies as a transposed convolution reads it is summed as it lies.
   at::Tensor transposed = weight.transpose(0, 1);
   if (!weight.is_contiguous(at::MemoryFormat::ChannelsLast) && transposed.is_contiguous(at::MemoryFormat::ChannelsLast)) {
@@ -77,6 +78,10 @@ std::tuple<at::Tensor, at::Tensor> withEnergy(const at::Tensor& weight) {
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(stylegan, library) { library.def("weight_with_energy(Tensor weight) -> (Tensor, Tensor)", &withEnergy); }
+TORCH_LIBRARY_FRAGMENT(stylegan, library) { library.def("weight_with_energy(Tensor weight) -> (Tensor, Tensor)"); }
+
+TORCH_LIBRARY_IMPL(stylegan, CPU, library) { library.impl("weight_with_energy", &withEnergy); }
+
+TORCH_LIBRARY_IMPL(stylegan, AutogradCPU, library) { library.impl("weight_with_energy", &withEnergy); }
 
 }  // namespace engine

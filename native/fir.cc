@@ -3,12 +3,12 @@
 // y[o] = gain · Σ_k f[k] z[o · down + k - padding], where z is x with up - 1 zeros after each pixel. The gradient with
 // respect to x is the same with up and down exchanged and the filter flipped, so that this one function is its own
 // derivative, to any order. The filter itself is a constant.
-#include "kernels.h"
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
+
+#include "kernels.h"
+#include "operators.h"
 
 namespace engine {
 
@@ -17,6 +17,10 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
+
+constexpr int64_t kMostTaps = 16;
+// Of factors, padding and sizes: far beyond pictures, and no product of two leaves 64 bits.
+constexpr int64_t kLargest = 1 << 20;
 
 struct Resampling {
   int64_t up, down, padding, height, width;  // height and width of the result
@@ -28,7 +32,7 @@ int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 template <typename T>
 void addRow(const T* in, T* out, const T* taps, int64_t size, int64_t inputWidth, int64_t channels, const Resampling& r) {
   const auto& filterRow = kernels<T>().filterRow;
-  T phase[16];
+  T phase[kMostTaps];
   int64_t o = 0;
   while (o < r.width) {
     const int64_t origin = o * r.down - r.padding;  // z index that tap 0 meets
@@ -70,8 +74,6 @@ void resample(const at::Tensor& x, const at::Tensor& filter, at::Tensor& y, cons
 }
 
 at::Tensor compute(const at::Tensor& x, const at::Tensor& filter, const Resampling& r) {
-  TORCH_CHECK(x.dim() == 4 && filter.dim() == 2 && filter.size(0) == filter.size(1) && filter.size(0) <= 16,
-              "resample2d wants x [N, C, H, W] and a square filter of at most 16 taps");
   at::Tensor input = x.contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor y = at::empty({x.size(0), x.size(1), r.height, r.width}, x.options(), at::MemoryFormat::ChannelsLast);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "resample2d", [&] { resample<scalar_t>(input, filter, y, r); });
@@ -101,6 +103,16 @@ struct Resample : Function<Resample> {
 };
 
 at::Tensor resample2d(const at::Tensor& x, const at::Tensor& filter, int64_t up, int64_t down, int64_t padding, at::IntArrayRef size, double gain) {
+  checkFloat(x, "x");
+  checkSizes(x, "x", 4, "[N, C, H, W]");
+  checkSizes(filter, "filter", 2, "[K, K]");
+  TORCH_CHECK(filter.size(0) == filter.size(1) && filter.size(0) <= kMostTaps, "'filter' must be square with at most ", kMostTaps,
+              " taps a side, not ", filter.sizes());
+  checkRange(up, "up", 1, kLargest);
+  checkRange(down, "down", 1, kLargest);
+  checkRange(padding, "padding", -kLargest, kLargest);
+  TORCH_CHECK(size.size() == 2, "'size' must be height and width, not ", size);
+  for (int64_t side : size) checkRange(side, "size", 1, kLargest);
   at::Tensor scaled = filter.detach().to(x.scalar_type()).mul(gain).contiguous();
   return Resample::apply(x, scaled, up, down, padding, size[0], size[1]);
 }
@@ -108,7 +120,11 @@ at::Tensor resample2d(const at::Tensor& x, const at::Tensor& filter, int64_t up,
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
-  library.def("resample2d(Tensor x, Tensor filter, int up, int down, int padding, int[2] size, float gain) -> Tensor", &resample2d);
+  library.def("resample2d(Tensor x, Tensor filter, int up, int down, int padding, int[2] size, float gain) -> Tensor");
 }
+
+TORCH_LIBRARY_IMPL(stylegan, CPU, library) { library.impl("resample2d", &resample2d); }
+
+TORCH_LIBRARY_IMPL(stylegan, AutogradCPU, library) { library.impl("resample2d", &resample2d); }
 
 }  // namespace engine

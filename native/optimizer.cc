@@ -1,17 +1,24 @@
 // What happens to all parameters of a network at once: Adam in one pass, with the cleaning of the gradients, and the moving
 // average.
-#include "kernels.h"
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <torch/library.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "kernels.h"
+#include "operators.h"
+
 namespace engine {
 
 namespace {
+
+// A buffer with an element for each of `values`.
+void checkBuffer(const at::Tensor& tensor, const char* name, const at::Tensor& values) {
+  checkType(tensor, name, values.scalar_type());
+  TORCH_CHECK(tensor.numel() == values.numel() && tensor.is_contiguous(), "'", name, "' must be contiguous with ", values.numel(),
+              " elements, not ", tensor.sizes());
+}
 
 // What `backward` left in each parameter, in the order of the parameter's memory; undefined where it left nothing.
 std::vector<at::Tensor> gradientsOf(at::TensorList parameters) {
@@ -19,7 +26,7 @@ std::vector<at::Tensor> gradientsOf(at::TensorList parameters) {
   for (const at::Tensor& parameter : parameters) {
     at::Tensor gradient = parameter.grad();
     if (gradient.defined()) {
-      TORCH_CHECK(gradient.sizes() == parameter.sizes() && gradient.device() == parameter.device(), "adam: a gradient ", gradient.sizes(), " on ",
+      TORCH_CHECK(gradient.sizes() == parameter.sizes() && gradient.device() == parameter.device(), "'parameters': a gradient ", gradient.sizes(), " on ",
                   gradient.device(), " belongs to a parameter ", parameter.sizes(), " on ", parameter.device());
       bool sameOrder = gradient.is_non_overlapping_and_dense() && gradient.scalar_type() == parameter.scalar_type();
       for (int64_t i = 0; i < parameter.dim(); ++i) sameOrder &= parameter.size(i) == 1 || gradient.stride(i) == parameter.stride(i);
@@ -37,13 +44,17 @@ void adam(at::Tensor values, at::TensorList parameters, const c10::optional<at::
   at::NoGradGuard noGrad;
   const int64_t count = values.numel();
   const bool hasFirst = first && first->defined();
-  TORCH_CHECK(hasFirst || beta1 == 0, "adam has no first moment only where beta1 is 0");
-  for (const at::Tensor& tensor : {values, hasFirst ? *first : second, second})
-    TORCH_CHECK(tensor.numel() == count && tensor.is_contiguous() && tensor.device().is_cpu() && tensor.scalar_type() == values.scalar_type(),
-                "adam wants three contiguous buffers of one size and type on the CPU");
+  TORCH_CHECK(hasFirst || beta1 == 0, "'first' may be missing only where 'beta1' is 0");
+  checkFloat(values, "values");
+  checkBuffer(values, "values", values);
+  if (hasFirst) checkBuffer(*first, "first", values);
+  checkBuffer(second, "second", values);
   std::vector<int64_t> starts{0};
-  for (const at::Tensor& parameter : parameters) starts.push_back(starts.back() + parameter.numel());
-  TORCH_CHECK(starts.back() == count, "adam: the parameters have ", starts.back(), " elements, their values ", count);
+  for (const at::Tensor& parameter : parameters) {
+    checkType(parameter, "parameters", values.scalar_type());
+    starts.push_back(starts.back() + parameter.numel());
+  }
+  TORCH_CHECK(starts.back() == count, "'parameters' have ", starts.back(), " elements, 'values' ", count);
   const std::vector<at::Tensor> gradients = gradientsOf(parameters);
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "adam", [&] {
     using T = scalar_t;
@@ -62,8 +73,9 @@ void adam(at::Tensor values, at::TensorList parameters, const c10::optional<at::
 }
 
 void approach(at::Tensor a, const at::Tensor& b, double weight) {
-  TORCH_CHECK(a.numel() == b.numel() && a.is_contiguous() && b.is_contiguous() && a.scalar_type() == b.scalar_type(),
-              "approach wants two contiguous buffers of one size and type");
+  checkFloat(a, "a");
+  checkBuffer(a, "a", a);
+  checkBuffer(b, "b", a);
   AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "approach", [&] {
     scalar_t* to = a.data_ptr<scalar_t>();
     const scalar_t* from = b.data_ptr<scalar_t>();
@@ -78,9 +90,18 @@ void approach(at::Tensor a, const at::Tensor& b, double weight) {
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def(
       "adam_(Tensor(a!) values, Tensor(b!)[] parameters, Tensor(c!)? first, Tensor(d!) second, float beta1, float beta2, float eps, float step_size, "
-      "float correction2, float gradient_scale, float gradient_limit) -> ()",
-      &adam);
-  library.def("approach_(Tensor(a!) a, Tensor b, float weight) -> ()", &approach);
+      "float correction2, float gradient_scale, float gradient_limit) -> ()");
+  library.def("approach_(Tensor(a!) a, Tensor b, float weight) -> ()");
+}
+
+TORCH_LIBRARY_IMPL(stylegan, CPU, library) {
+  library.impl("adam_", &adam);
+  library.impl("approach_", &approach);
+}
+
+TORCH_LIBRARY_IMPL(stylegan, AutogradCPU, library) {
+  library.impl("adam_", &adam);
+  library.impl("approach_", &approach);
 }
 
 }  // namespace engine

@@ -1,6 +1,6 @@
 // What the benchmark sees of libtorch at work, forward and backward: the calls of chosen operators with their
 // arguments, which it replays on their own, and the time of every operator.
-#include "engine.h"
+#include "profiler.h"
 
 #include <ATen/record_function.h>
 
@@ -8,6 +8,8 @@
 #include <map>
 #include <optional>
 #include <set>
+
+#include "function.h"
 
 namespace engine {
 
@@ -70,15 +72,9 @@ std::unique_ptr<at::ObserverContext> onEnter(const at::RecordFunction& function)
 // startRecording(names): from now on calls of these operators are kept.
 napi_value startRecording(napi_env env, napi_value* arguments, size_t, void*) {
   if (callback) throw JsError("already recording");
-  uint32_t length;
-  check(env, napi_get_array_length(env, arguments[0], &length));
-  recordedNames.clear();
+  std::vector<std::string> names = stringsFrom(env, arguments[0]);
+  recordedNames = {names.begin(), names.end()};
   calls.clear();
-  for (uint32_t i = 0; i < length; ++i) {
-    napi_value name;
-    check(env, napi_get_element(env, arguments[0], i, &name));
-    recordedNames.insert(stringFrom(env, name));
-  }
   callback = at::addThreadLocalCallback(at::RecordFunctionCallback(onEnter).needsInputs(true).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
   return nullptr;
 }

@@ -1,5 +1,5 @@
 // The process-wide side of libtorch: threads, random generators, devices, versions.
-#include "engine.h"
+#include "runtime.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
@@ -10,12 +10,19 @@
 #include <cstring>
 #include <mutex>
 
+#include "allocator.h"
+#include "convolution.h"
+#include "function.h"
+
 namespace engine {
 
 namespace {
 
+// As in src/torch/runtime.ts.
+constexpr int64_t kMostThreads = 1024;
+
 napi_value setThreads(napi_env env, napi_value* arguments, size_t, void*) {
-  at::set_num_threads(static_cast<int>(numberFrom(env, arguments[0])));
+  at::set_num_threads(static_cast<int>(whole(numberFrom(env, arguments[0]), "threads", 1, kMostThreads)));
   return nullptr;
 }
 
@@ -25,7 +32,7 @@ napi_value threads(napi_env env, napi_value*, size_t, void*) {
 
 // Seeds the default generator of every device.
 napi_value seed(napi_env env, napi_value* arguments, size_t, void*) {
-  at::manual_seed(static_cast<uint64_t>(numberFrom(env, arguments[0])));
+  at::manual_seed(static_cast<uint64_t>(whole(numberFrom(env, arguments[0]), "seed", 0)));
   return nullptr;
 }
 
@@ -48,7 +55,7 @@ napi_value setRandomState(napi_env env, napi_value* arguments, size_t, void*) {
   at::Generator generator = generatorOf(stringFrom(env, arguments[0]));
   Bytes bytes = bytesFrom(env, arguments[1]);
   at::Tensor state = at::empty({static_cast<int64_t>(bytes.length)}, at::kByte);
-  std::memcpy(state.data_ptr(), bytes.data, bytes.length);
+  if (bytes.length) std::memcpy(state.data_ptr(), bytes.data, bytes.length);
   std::lock_guard<std::mutex> lock(generator.mutex());
   generator.set_state(state);
   return nullptr;

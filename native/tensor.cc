@@ -1,32 +1,48 @@
 // Tensors as JavaScript holds them: the slot table, creation from bytes, and what is known about each.
-#include "engine.h"
+#include "tensor.h"
 
 #include <cstring>
+#include <sstream>
+
+#include "function.h"
 
 namespace engine {
 
 namespace {
 
 std::vector<at::Tensor> slots(1);  // slot 0 stays empty: it means "none"
-std::vector<int64_t> freeSlots;
+std::vector<size_t> freeSlots;
 int64_t live = 0;
 
-const at::Tensor& argument(napi_env env, napi_value value) {
-  return tensorAt(static_cast<int64_t>(numberFrom(env, value)), "tensor");
+// The slot that a handle names; 0, which is always empty, for one that names none.
+size_t slotOf(double handle) {
+  const bool inside = handle >= 1 && handle < static_cast<double>(slots.size());
+  return inside ? static_cast<size_t>(handle) : 0;
 }
 
-std::vector<int64_t> shapeFrom(napi_env env, napi_value value) {
-  std::vector<int64_t> shape;
-  for (double size : numbersFrom(env, value)) shape.push_back(static_cast<int64_t>(size));
-  return shape;
+bool freeTensor(double handle) {
+  const size_t slot = slotOf(handle);
+  if (!slots[slot].defined()) return false;
+  slots[slot].reset();
+  freeSlots.push_back(slot);
+  --live;
+  return true;
+}
+
+const at::Tensor& argument(napi_env env, napi_value value) { return tensorFrom(env, value, "tensor"); }
+
+// The element types that JavaScript may give the bytes of.
+at::ScalarType typeFrom(napi_env env, napi_value value) {
+  const auto code = static_cast<at::ScalarType>(whole(numberFrom(env, value), "dtype", 0, 127));
+  for (at::ScalarType known : {at::kByte, at::kInt, at::kLong, at::kHalf, at::kFloat, at::kDouble, at::kBool, at::kBFloat16})
+    if (code == known) return known;
+  throw JsError("'dtype' " + std::to_string(static_cast<int>(code)) + " is not an element type that is used here");
 }
 
 // fromBytes(bytes, shape, dtype): a new tensor on the CPU with a copy of the bytes.
 napi_value fromBytes(napi_env env, napi_value* arguments, size_t, void*) {
   Bytes bytes = bytesFrom(env, arguments[0]);
-  auto shape = shapeFrom(env, arguments[1]);
-  auto dtype = static_cast<at::ScalarType>(static_cast<int>(numberFrom(env, arguments[2])));
-  at::Tensor tensor = at::empty(shape, at::TensorOptions(dtype));
+  at::Tensor tensor = at::empty(wholesFrom(env, arguments[1], "shape", 0), at::TensorOptions(typeFrom(env, arguments[2])));
   if (tensor.nbytes() != bytes.length)
     throw JsError(describe(tensor) + " holds " + std::to_string(tensor.nbytes()) + " bytes, but " +
                   std::to_string(bytes.length) + " were given");
@@ -65,17 +81,17 @@ napi_value item(napi_env env, napi_value* arguments, size_t, void*) {
 }
 
 napi_value dispose(napi_env env, napi_value* arguments, size_t, void*) {
-  return toJs(env, freeTensor(static_cast<int64_t>(numberFrom(env, arguments[0]))));
+  return toJs(env, freeTensor(numberFrom(env, arguments[0])));
 }
 
 // disposeAll(handles): frees many at once, as a scope does at its end.
 napi_value disposeAll(napi_env env, napi_value* arguments, size_t, void*) {
-  for (double handle : numbersFrom(env, arguments[0])) freeTensor(static_cast<int64_t>(handle));
+  for (double handle : numbersFrom(env, arguments[0])) freeTensor(handle);
   return nullptr;
 }
 
 napi_value liveCount(napi_env env, napi_value*, size_t, void*) {
-  return toJs(env, static_cast<double>(liveTensors()));
+  return toJs(env, static_cast<double>(live));
 }
 
 }  // namespace
@@ -86,27 +102,54 @@ int64_t addTensor(at::Tensor tensor) {
     slots.push_back(std::move(tensor));
     return static_cast<int64_t>(slots.size()) - 1;
   }
-  int64_t handle = freeSlots.back();
+  const size_t slot = freeSlots.back();
   freeSlots.pop_back();
-  slots[handle] = std::move(tensor);
-  return handle;
+  slots[slot] = std::move(tensor);
+  return static_cast<int64_t>(slot);
 }
 
-const at::Tensor& tensorAt(int64_t handle, const char* what) {
-  if (handle <= 0 || handle >= static_cast<int64_t>(slots.size()) || !slots[handle].defined())
-    throw JsError(std::string(what) + " has been disposed");
-  return slots[handle];
+const at::Tensor& tensorOf(double handle, const char* what) {
+  const at::Tensor& tensor = slots[slotOf(handle)];
+  if (!tensor.defined()) throw JsError(std::string(what) + " has been disposed");
+  return tensor;
 }
 
-bool freeTensor(int64_t handle) {
-  if (handle <= 0 || handle >= static_cast<int64_t>(slots.size()) || !slots[handle].defined()) return false;
-  slots[handle].reset();
-  freeSlots.push_back(handle);
-  --live;
-  return true;
+const at::Tensor& tensorFrom(napi_env env, napi_value value, const char* what) {
+  double handle;
+  if (napi_get_value_double(env, value, &handle) != napi_ok) throw JsError("'" + std::string(what) + "' must be a tensor");
+  return tensorOf(handle, what);
 }
 
-int64_t liveTensors() { return live; }
+std::vector<at::Tensor> tensorsFrom(napi_env env, napi_value array, const char* what) {
+  std::vector<at::Tensor> tensors;
+  for (double handle : numbersFrom(env, array)) tensors.push_back(tensorOf(handle, what));
+  return tensors;
+}
+
+napi_value toJs(napi_env env, const std::vector<at::Tensor>& tensors) {
+  napi_value array;
+  check(env, napi_create_array_with_length(env, tensors.size(), &array));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const int64_t handle = tensors[i].defined() ? addTensor(tensors[i]) : 0;
+    check(env, napi_set_element(env, array, i, toJs(env, static_cast<double>(handle))));
+  }
+  return array;
+}
+
+void freeAllTensors() {
+  slots.assign(1, at::Tensor());
+  freeSlots.clear();
+  live = 0;
+}
+
+std::string describe(const at::Tensor& tensor) {
+  if (!tensor.defined()) return "none";
+  std::ostringstream text;
+  text << c10::toString(tensor.scalar_type()) << "[";
+  for (int64_t i = 0; i < tensor.dim(); ++i) text << (i ? ", " : "") << tensor.size(i);
+  text << "]";
+  return text.str();
+}
 
 void registerTensor(napi_env env, napi_value exports) {
   defineFunction(env, exports, "fromBytes", fromBytes);

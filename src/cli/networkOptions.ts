@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import type { NoiseMode, TruncationOptions } from "../networks/network.js";
+import { mostThreads } from "../torch/runtime.js";
 import { integerFrom, numberIn, oneOf } from "./values.js";
 
 const devices = ["cpu", "cuda"] as const;
@@ -19,7 +20,9 @@ export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(new Option("--device <name>", devices.join(" or ")).argParser(oneOf(devices)).default("cpu"))
     .addOption(
-      new Option("--threads <n>", "threads of libtorch (default: all cores)").argParser(integerFrom(1)),
+      new Option("--threads <n>", "threads of libtorch (default: all cores)").argParser(
+        integerFrom(1, mostThreads),
+      ),
     );
 }
 

@@ -44,6 +44,8 @@ function load(): Libtorch {
   try {
     return createRequire(import.meta.url)(file) as Libtorch;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "STYLEGAN_IN_USE")
+      throw new UserError((error as Error).message, { cause: error });
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
     const library = /(lib[\w.+-]+): cannot open shared object/.exec(reason ?? "")?.[1];
     throw new UserError(

@@ -5,13 +5,19 @@ import { availableParallelism } from "node:os";
 import { UserError } from "../system/errors.js";
 import { libtorch } from "./libtorch.js";
 
+/** More than any machine has; an OpenMP library that is asked for a million hangs. */
+export const mostThreads = 1024;
+
 /**
  * Sets the number of threads an operator may use. Default: `OMP_NUM_THREADS` if it is set, as libtorch itself reads it,
  * else all cores.
+ * @throws UserError when that is no number of threads
  */
 export function setThreads(
-  count: number = Number(process.env.OMP_NUM_THREADS) || availableParallelism(),
+  count: number = Number(process.env.OMP_NUM_THREADS) || Math.min(availableParallelism(), mostThreads),
 ): void {
+  if (!Number.isInteger(count) || count < 1 || count > mostThreads)
+    throw new UserError(`${count} threads are not possible: give a whole number from 1 to ${mostThreads}`);
   libtorch().setThreads(count);
 }
 
