@@ -88,7 +88,8 @@ Gradients backward(const at::Tensor& gradient, const Inputs& in, const at::Tenso
   if (wanted.x) result.x = at::empty_like(gradient);
   at::Tensor scaleSums = wanted.scale ? at::zeros({samples, parts, channels}, options) : at::Tensor();
   at::Tensor biasSums = wanted.bias ? at::zeros({samples * parts, channels}, options) : at::Tensor();
-  at::Tensor noiseSums = wanted.noise || wanted.strength ? at::empty({samples, 1, gradient.size(2), gradient.size(3)}, options) : at::Tensor();
+  at::Tensor noiseSums =
+      wanted.noise || wanted.strength ? at::empty({samples, 1, gradient.size(2), gradient.size(3)}, options) : at::Tensor();
   const T strength = in.strength.defined() ? *in.strength.data_ptr<T>() : T(1);
   const T *g = gradient.data_ptr<T>(), *out = dataOf<T>(y), *x = wanted.scale ? in.x.data_ptr<T>() : nullptr;
   at::parallel_for(0, samples * parts, 1, [&](int64_t begin, int64_t end) {
@@ -100,7 +101,8 @@ Gradients backward(const at::Tensor& gradient, const Inputs& in, const at::Tenso
       if (wanted.scale) to.scale = scaleSums.data_ptr<T>() + i * channels;
       if (wanted.bias) to.bias = biasSums.data_ptr<T>() + i * channels;
       if (noiseSums.defined()) to.noise = noiseSums.data_ptr<T>() + n * pixels + start;
-      kernels<T>().affineBackward(g + at, x ? x + at : nullptr, out ? out + at : nullptr, count, channels, sampleAt<T>(in, k, n, strength), to);
+      kernels<T>().affineBackward(g + at, x ? x + at : nullptr, out ? out + at : nullptr, count, channels, sampleAt<T>(in, k, n, strength),
+                                  to);
     }
   });
   if (wanted.scale) result.scale = scaleSums.sum(1).mul_(k.scaleGain);
@@ -191,8 +193,8 @@ at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, con
 
 struct FusedAffine : Function<FusedAffine> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const OptionalTensor& scale, const OptionalTensor& bias,
-                            const OptionalTensor& noise, const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain,
-                            double slope, double clamp, bool overwrite) {
+                            const OptionalTensor& noise, const OptionalTensor& strength, double scaleGain, double biasGain,
+                            double noiseGain, double slope, double clamp, bool overwrite) {
     Constants k{scaleGain, biasGain, noiseGain, slope, clamp};
     at::Tensor y = overwrite ? x : at::empty_like(x), none;
     if (overwrite) ctx->mark_dirty({x});
@@ -287,7 +289,8 @@ at::Tensor applyAffineGradient(const at::Tensor& gradient, const Inputs& in, con
 }
 
 at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const OptionalTensor& bias, const OptionalTensor& noise,
-                  const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain, double slope, double clamp, bool overwrite) {
+                  const OptionalTensor& strength, double scaleGain, double biasGain, double noiseGain, double slope, double clamp,
+                  bool overwrite) {
   checkFloat(x, "x");
   checkSizes(x, "x", 4, "[N, C, H, W]");
   auto isGiven = [](const OptionalTensor& tensor) { return tensor && tensor->defined(); };
@@ -307,8 +310,9 @@ at::Tensor affine(const at::Tensor& x, const OptionalTensor& scale, const Option
   const at::Tensor dense = x.contiguous(at::MemoryFormat::ChannelsLast);
   const bool saved = c10::GradMode::is_enabled() && scale && scale->defined() && (x.requires_grad() || scale->requires_grad());
   const bool isLeaf = x.is_leaf() && x.requires_grad();
-  return FusedAffine::apply(dense, checked(scale, {n, c}, "scale"), checked(bias, {c}, "bias"), checked(noise, {noiseSamples, 1, h, w}, "noise"),
-                            strength, scaleGain, biasGain, noiseGain, slope, clamp, overwrite && !saved && !isLeaf && !x.is_view());
+  return FusedAffine::apply(dense, checked(scale, {n, c}, "scale"), checked(bias, {c}, "bias"),
+                            checked(noise, {noiseSamples, 1, h, w}, "noise"), strength, scaleGain, biasGain, noiseGain, slope, clamp,
+                            overwrite && !saved && !isLeaf && !x.is_view());
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ bool isMixed(std::initializer_list<at::ScalarType> types) {
   for (at::ScalarType type : types) same &= type == *types.begin();
   if (same) return false;
   for (at::ScalarType type : types)
-    TORCH_CHECK(type == at::kBFloat16 || type == at::kFloat, "a convolution of ", *types.begin(), " with ", *(types.end() - 1), ": make them one type");
+    TORCH_CHECK(type == at::kBFloat16 || type == at::kFloat, "a convolution of ", *types.begin(), " with ", *(types.end() - 1),
+                ": make them one type");
   return true;
 }
 
@@ -57,19 +58,22 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& w, Geometry g) {
 
 // Gradients of the input and of the weight, those that are asked for. Of what a gradient is taken of, only shape, layout and
 // type matter.
-std::array<at::Tensor, 2> gradients(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g, std::array<bool, 2> wanted) {
+std::array<at::Tensor, 2> gradients(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& w, Geometry g,
+                                    std::array<bool, 2> wanted) {
   const at::ScalarType type = w.scalar_type();
   const bool mixed = isMixed({gy.scalar_type(), x.scalar_type(), type}), half = !mixed && isReduced(type, w.sizes());
   auto operand = [&](const at::Tensor& tensor) { return half || mixed ? tensor.to(at::kBFloat16) : tensor; };
-  auto [gx, gw, none] = at::convolution_backward(operand(gy), operand(x), operand(w), c10::nullopt, {g.stride, g.stride}, {g.padding, g.padding},
-                                                 {1, 1}, false, {0, 0}, 1, {wanted[0], wanted[1], false});
+  auto [gx, gw, none] = at::convolution_backward(operand(gy), operand(x), operand(w), c10::nullopt, {g.stride, g.stride},
+                                                 {g.padding, g.padding}, {1, 1}, false, {0, 0}, 1, {wanted[0], wanted[1], false});
   if (half && gx.defined()) gx = gx.to(type);
   if (gw.defined()) gw = gw.to(type);
   return {gx, gw};
 }
 
 // Only shape, layout and type of what a gradient is taken of matter, never its elements.
-at::Tensor channelsLast(at::IntArrayRef sizes, const at::TensorOptions& options) { return at::empty(sizes, options, at::MemoryFormat::ChannelsLast); }
+at::Tensor channelsLast(at::IntArrayRef sizes, const at::TensorOptions& options) {
+  return at::empty(sizes, options, at::MemoryFormat::ChannelsLast);
+}
 
 // Each Function names the other two.
 at::Tensor applyConvolution(const at::Tensor& x, const at::Tensor& w, Geometry g);
@@ -105,8 +109,8 @@ struct Convolution : Function<Convolution> {
 };
 
 struct InputGradient : Function<InputGradient> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& w, std::vector<int64_t> inputSizes, int64_t stride,
-                            int64_t padding) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& w, std::vector<int64_t> inputSizes,
+                            int64_t stride, int64_t padding) {
     save(ctx, gy, w, {stride, padding});
     return gradients(gy, channelsLast(inputSizes, gy.options()), w, {stride, padding}, {true, false})[0];
   }
@@ -133,7 +137,11 @@ struct WeightGradient : Function<WeightGradient> {
     const at::Tensor &v = grads[0], &gy = saved[0], &x = saved[1];
     Geometry g = geometryOf(ctx);
     return {ctx->needs_input_grad(0) ? applyConvolution(x, v, g) : at::Tensor(),
-            ctx->needs_input_grad(1) ? applyInputGradient(gy, v, x.sizes(), g) : at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+            ctx->needs_input_grad(1) ? applyInputGradient(gy, v, x.sizes(), g) : at::Tensor(),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor()};
   }
 };
 

@@ -16,7 +16,21 @@ namespace engine {
 
 namespace {
 
-enum class Kind { Tensor, Scalar, Int, Float, Bool, String, Device, TensorList, OptionalTensorList, IntList, FloatList, BoolList, Unsupported };
+enum class Kind {
+  Tensor,
+  Scalar,
+  Int,
+  Float,
+  Bool,
+  String,
+  Device,
+  TensorList,
+  OptionalTensorList,
+  IntList,
+  FloatList,
+  BoolList,
+  Unsupported
+};
 
 struct Parameter {
   std::string name;
@@ -90,8 +104,7 @@ c10::IValue valueFrom(napi_env env, napi_value value, const Parameter& parameter
     }
     case Kind::OptionalTensorList: {
       c10::impl::GenericList list(c10::OptionalType::create(c10::TensorType::get()));
-      for (double handle : numbersFrom(env, value))
-        list.push_back(handle == 0 ? c10::IValue() : c10::IValue(tensorOf(handle, name)));
+      for (double handle : numbersFrom(env, value)) list.push_back(handle == 0 ? c10::IValue() : c10::IValue(tensorOf(handle, name)));
       return list;
     }
     case Kind::IntList: {
@@ -142,18 +155,17 @@ std::string describeArguments(const Operator& op, const torch::jit::Stack& argum
 
 napi_value callOperator(napi_env env, napi_value* arguments, size_t count, void* data) {
   const auto& op = *static_cast<Operator*>(data);
-  if (count > op.parameters.size()) throw JsError("takes " + std::to_string(op.parameters.size()) + " arguments, got " + std::to_string(count));
+  if (count > op.parameters.size())
+    throw JsError("takes " + std::to_string(op.parameters.size()) + " arguments, got " + std::to_string(count));
   torch::jit::Stack stack;
   stack.reserve(op.parameters.size() + 1);
-  for (size_t i = 0; i < op.parameters.size(); ++i)
-    stack.push_back(valueFrom(env, i < count ? arguments[i] : nullptr, op.parameters[i]));
+  for (size_t i = 0; i < op.parameters.size(); ++i) stack.push_back(valueFrom(env, i < count ? arguments[i] : nullptr, op.parameters[i]));
   try {
     op.handle.callBoxed(stack);
   } catch (const std::exception& error) {
     // callBoxed has taken the stack apart; convert again to say which shapes did not fit.
     torch::jit::Stack again;
-    for (size_t i = 0; i < count && i < op.parameters.size(); ++i)
-      again.push_back(valueFrom(env, arguments[i], op.parameters[i]));
+    for (size_t i = 0; i < count && i < op.parameters.size(); ++i) again.push_back(valueFrom(env, arguments[i], op.parameters[i]));
     std::string message = error.what();
     if (auto* c10Error = dynamic_cast<const c10::Error*>(&error)) message = c10Error->what_without_backtrace();
     std::string described = describeArguments(op, again);

@@ -102,7 +102,8 @@ struct Resample : Function<Resample> {
   }
 };
 
-at::Tensor resample2d(const at::Tensor& x, const at::Tensor& filter, int64_t up, int64_t down, int64_t padding, at::IntArrayRef size, double gain) {
+at::Tensor resample2d(const at::Tensor& x, const at::Tensor& filter, int64_t up, int64_t down, int64_t padding, at::IntArrayRef size,
+                      double gain) {
   checkFloat(x, "x");
   checkSizes(x, "x", 4, "[N, C, H, W]");
   checkSizes(filter, "filter", 2, "[K, K]");

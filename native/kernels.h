@@ -34,11 +34,11 @@ struct AffineGradients {
 template <typename T>
 struct AdamOptions {
   T beta1, beta2, eps;
-  T rest1, rest2;     // 1 - β1, 1 - β2: in float32 they would lose half of their digits here
-  T stepSize;        // lr / (1 - β1^t)
-  T correction2;     // 1 - β2^t
-  T gradientLimit;   // gradients are clamped to ± this first; those that are not numbers count as 0
-  T gradientScale;   // then they are multiplied by this
+  T rest1, rest2;   // 1 - β1, 1 - β2: in float32 they would lose half of their digits here
+  T stepSize;       // lr / (1 - β1^t)
+  T correction2;    // 1 - β2^t
+  T gradientLimit;  // gradients are clamped to ± this first; those that are not numbers count as 0
+  T gradientScale;  // then they are multiplied by this
 };
 
 template <typename T>

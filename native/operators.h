@@ -26,7 +26,7 @@ inline void checkSizes(const at::Tensor& tensor, const char* name, int64_t dims,
 }
 
 inline void checkShape(const at::Tensor& tensor, const char* name, at::IntArrayRef expected) {
-  TORCH_CHECK(tensor.sizes() == expected, "'", name, "' has shape ", tensor.sizes(), ", expected ", expected);
+  TORCH_CHECK(tensor.sizes() == expected, name, " has shape ", tensor.sizes(), ", expected ", expected);
 }
 
 inline void checkRange(int64_t number, const char* name, int64_t least, int64_t most) {

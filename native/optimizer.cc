@@ -26,8 +26,8 @@ std::vector<at::Tensor> gradientsOf(at::TensorList parameters) {
   for (const at::Tensor& parameter : parameters) {
     at::Tensor gradient = parameter.grad();
     if (gradient.defined()) {
-      TORCH_CHECK(gradient.sizes() == parameter.sizes() && gradient.device() == parameter.device(), "'parameters': a gradient ", gradient.sizes(), " on ",
-                  gradient.device(), " belongs to a parameter ", parameter.sizes(), " on ", parameter.device());
+      TORCH_CHECK(gradient.sizes() == parameter.sizes() && gradient.device() == parameter.device(), "'parameters': a gradient ",
+                  gradient.sizes(), " on ", gradient.device(), " belongs to a parameter ", parameter.sizes(), " on ", parameter.device());
       bool sameOrder = gradient.is_non_overlapping_and_dense() && gradient.scalar_type() == parameter.scalar_type();
       for (int64_t i = 0; i < parameter.dim(); ++i) sameOrder &= parameter.size(i) == 1 || gradient.stride(i) == parameter.stride(i);
       if (!sameOrder) gradient = at::empty_like(parameter).copy_(gradient);
@@ -39,8 +39,8 @@ std::vector<at::Tensor> gradientsOf(at::TensorList parameters) {
 
 // `values` is one buffer of all parameters, in their order. Afterwards they have no gradients: nothing is read or written to add
 // to zeros.
-void adam(at::Tensor values, at::TensorList parameters, const c10::optional<at::Tensor>& first, at::Tensor second, double beta1, double beta2, double eps,
-          double stepSize, double correction2, double gradientScale, double gradientLimit) {
+void adam(at::Tensor values, at::TensorList parameters, const c10::optional<at::Tensor>& first, at::Tensor second, double beta1,
+          double beta2, double eps, double stepSize, double correction2, double gradientScale, double gradientLimit) {
   at::NoGradGuard noGrad;
   const int64_t count = values.numel();
   const bool hasFirst = first && first->defined();
@@ -58,7 +58,8 @@ void adam(at::Tensor values, at::TensorList parameters, const c10::optional<at::
   const std::vector<at::Tensor> gradients = gradientsOf(parameters);
   AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "adam", [&] {
     using T = scalar_t;
-    AdamOptions<T> options{T(beta1), T(beta2), T(eps), T(1 - beta1), T(1 - beta2), T(stepSize), T(correction2), T(gradientLimit), T(gradientScale)};
+    AdamOptions<T> options{T(beta1),    T(beta2),       T(eps),           T(1 - beta1),    T(1 - beta2),
+                           T(stepSize), T(correction2), T(gradientLimit), T(gradientScale)};
     T *v = values.data_ptr<T>(), *m1 = hasFirst ? first->data_ptr<T>() : nullptr, *m2 = second.data_ptr<T>();
     at::parallel_for(0, count, 32768, [&](int64_t begin, int64_t end) {
       // From parameter to parameter: the last one that starts at or before `begin` is the first.
@@ -89,7 +90,8 @@ void approach(at::Tensor a, const at::Tensor& b, double weight) {
 
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def(
-      "adam_(Tensor(a!) values, Tensor(b!)[] parameters, Tensor(c!)? first, Tensor(d!) second, float beta1, float beta2, float eps, float step_size, "
+      "adam_(Tensor(a!) values, Tensor(b!)[] parameters, Tensor(c!)? first, Tensor(d!) second, float beta1, float beta2, float eps, float "
+      "step_size, "
       "float correction2, float gradient_scale, float gradient_limit) -> ()");
   library.def("approach_(Tensor(a!) a, Tensor b, float weight) -> ()");
 }

@@ -75,7 +75,8 @@ napi_value startRecording(napi_env env, napi_value* arguments, size_t, void*) {
   std::vector<std::string> names = stringsFrom(env, arguments[0]);
   recordedNames = {names.begin(), names.end()};
   calls.clear();
-  callback = at::addThreadLocalCallback(at::RecordFunctionCallback(onEnter).needsInputs(true).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  callback = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(onEnter).needsInputs(true).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
   return nullptr;
 }
 
@@ -85,8 +86,7 @@ napi_value stopRecording(napi_env env, napi_value*, size_t, void*) {
   at::removeCallback(*callback);
   callback.reset();
   std::string json = "[";
-  for (size_t i = 0; i < calls.size(); ++i)
-    json += std::string(i ? "," : "") + "[\"" + calls[i].name + "\"," + calls[i].arguments + "]";
+  for (size_t i = 0; i < calls.size(); ++i) json += std::string(i ? "," : "") + "[\"" + calls[i].name + "\"," + calls[i].arguments + "]";
   calls.clear();
   return toJs(env, json + "]");
 }
@@ -146,7 +146,8 @@ napi_value startProfile(napi_env, napi_value*, size_t, void*) {
   if (timing) throw JsError("already profiling");
   totals.clear();
   innermost = nullptr;
-  timing = at::addThreadLocalCallback(at::RecordFunctionCallback(onStart, onEnd).needsInputs(true).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  timing = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(onStart, onEnd).needsInputs(true).scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
   return nullptr;
 }
 

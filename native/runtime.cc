@@ -26,9 +26,7 @@ napi_value setThreads(napi_env env, napi_value* arguments, size_t, void*) {
   return nullptr;
 }
 
-napi_value threads(napi_env env, napi_value*, size_t, void*) {
-  return toJs(env, static_cast<double>(at::get_num_threads()));
-}
+napi_value threads(napi_env env, napi_value*, size_t, void*) { return toJs(env, static_cast<double>(at::get_num_threads())); }
 
 // Seeds the default generator of every device.
 napi_value seed(napi_env env, napi_value* arguments, size_t, void*) {
@@ -36,9 +34,7 @@ napi_value seed(napi_env env, napi_value* arguments, size_t, void*) {
   return nullptr;
 }
 
-at::Generator generatorOf(const std::string& device) {
-  return at::globalContext().defaultGenerator(at::Device(device));
-}
+at::Generator generatorOf(const std::string& device) { return at::globalContext().defaultGenerator(at::Device(device)); }
 
 napi_value randomState(napi_env env, napi_value* arguments, size_t, void*) {
   at::Generator generator = generatorOf(stringFrom(env, arguments[0]));
@@ -65,9 +61,7 @@ napi_value hasCuda(napi_env env, napi_value*, size_t, void*) { return toJs(env, 
 
 napi_value version(napi_env env, napi_value*, size_t, void*) { return toJs(env, std::string(TORCH_VERSION)); }
 
-napi_value buildConfiguration(napi_env env, napi_value*, size_t, void*) {
-  return toJs(env, at::show_config());
-}
+napi_value buildConfiguration(napi_env env, napi_value*, size_t, void*) { return toJs(env, at::show_config()); }
 
 // setReducedConvolutions(on): what was before.
 napi_value reduceConvolutions(napi_env env, napi_value* arguments, size_t, void*) {

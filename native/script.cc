@@ -24,8 +24,7 @@ torch::jit::Module& moduleAt(napi_env env, napi_value value) {
 
 // loadScript(file, device): the number of a module in evaluation mode, whose parameters ask for no gradients.
 napi_value loadScript(napi_env env, napi_value* arguments, size_t, void*) {
-  torch::jit::Module module =
-      torch::jit::load(stringFrom(env, arguments[0]), c10::Device(stringFrom(env, arguments[1])));
+  torch::jit::Module module = torch::jit::load(stringFrom(env, arguments[0]), c10::Device(stringFrom(env, arguments[1])));
   module.eval();
   for (at::Tensor parameter : module.parameters()) parameter.set_requires_grad(false);
   modules.emplace(++lastModule, std::move(module));
@@ -38,7 +37,8 @@ napi_value callScript(napi_env env, napi_value* arguments, size_t, void*) {
   std::vector<c10::IValue> inputs{tensorFrom(env, arguments[1], "input")};
   std::vector<std::string> names = stringsFrom(env, arguments[2]);
   std::vector<bool> flags = boolsFrom(env, arguments[3]);
-  if (names.size() != flags.size()) throw JsError("got " + std::to_string(names.size()) + " names for " + std::to_string(flags.size()) + " flags");
+  if (names.size() != flags.size())
+    throw JsError("got " + std::to_string(names.size()) + " names for " + std::to_string(flags.size()) + " flags");
   torch::jit::Kwargs named;
   for (size_t i = 0; i < names.size(); ++i) named[names[i]] = static_cast<bool>(flags[i]);
   c10::IValue result = module.forward(std::move(inputs), named);

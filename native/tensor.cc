@@ -44,8 +44,8 @@ napi_value fromBytes(napi_env env, napi_value* arguments, size_t, void*) {
   Bytes bytes = bytesFrom(env, arguments[0]);
   at::Tensor tensor = at::empty(wholesFrom(env, arguments[1], "shape", 0), at::TensorOptions(typeFrom(env, arguments[2])));
   if (tensor.nbytes() != bytes.length)
-    throw JsError(describe(tensor) + " holds " + std::to_string(tensor.nbytes()) + " bytes, but " +
-                  std::to_string(bytes.length) + " were given");
+    throw JsError(describe(tensor) + " holds " + std::to_string(tensor.nbytes()) + " bytes, but " + std::to_string(bytes.length) +
+                  " were given");
   if (bytes.length) std::memcpy(tensor.data_ptr(), bytes.data, bytes.length);
   return toJs(env, static_cast<double>(addTensor(std::move(tensor))));
 }
@@ -60,29 +60,19 @@ napi_value toBytes(napi_env env, napi_value* arguments, size_t, void*) {
   return buffer;
 }
 
-napi_value shape(napi_env env, napi_value* arguments, size_t, void*) {
-  return toJs(env, argument(env, arguments[0]).sizes());
-}
+napi_value shape(napi_env env, napi_value* arguments, size_t, void*) { return toJs(env, argument(env, arguments[0]).sizes()); }
 
-napi_value strides(napi_env env, napi_value* arguments, size_t, void*) {
-  return toJs(env, argument(env, arguments[0]).strides());
-}
+napi_value strides(napi_env env, napi_value* arguments, size_t, void*) { return toJs(env, argument(env, arguments[0]).strides()); }
 
 napi_value dtype(napi_env env, napi_value* arguments, size_t, void*) {
   return toJs(env, static_cast<double>(argument(env, arguments[0]).scalar_type()));
 }
 
-napi_value device(napi_env env, napi_value* arguments, size_t, void*) {
-  return toJs(env, argument(env, arguments[0]).device().str());
-}
+napi_value device(napi_env env, napi_value* arguments, size_t, void*) { return toJs(env, argument(env, arguments[0]).device().str()); }
 
-napi_value item(napi_env env, napi_value* arguments, size_t, void*) {
-  return toJs(env, argument(env, arguments[0]).item().toDouble());
-}
+napi_value item(napi_env env, napi_value* arguments, size_t, void*) { return toJs(env, argument(env, arguments[0]).item().toDouble()); }
 
-napi_value dispose(napi_env env, napi_value* arguments, size_t, void*) {
-  return toJs(env, freeTensor(numberFrom(env, arguments[0])));
-}
+napi_value dispose(napi_env env, napi_value* arguments, size_t, void*) { return toJs(env, freeTensor(numberFrom(env, arguments[0]))); }
 
 // disposeAll(handles): frees many at once, as a scope does at its end.
 napi_value disposeAll(napi_env env, napi_value* arguments, size_t, void*) {
@@ -90,9 +80,7 @@ napi_value disposeAll(napi_env env, napi_value* arguments, size_t, void*) {
   return nullptr;
 }
 
-napi_value liveCount(napi_env env, napi_value*, size_t, void*) {
-  return toJs(env, static_cast<double>(live));
-}
+napi_value liveCount(napi_env env, napi_value*, size_t, void*) { return toJs(env, static_cast<double>(live)); }
 
 }  // namespace
 

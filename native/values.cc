@@ -33,8 +33,7 @@ napi_value toJs(napi_env env, bool flag) {
 napi_value toJs(napi_env env, at::IntArrayRef numbers) {
   napi_value array;
   check(env, napi_create_array_with_length(env, numbers.size(), &array));
-  for (size_t i = 0; i < numbers.size(); ++i)
-    check(env, napi_set_element(env, array, i, toJs(env, static_cast<double>(numbers[i]))));
+  for (size_t i = 0; i < numbers.size(); ++i) check(env, napi_set_element(env, array, i, toJs(env, static_cast<double>(numbers[i]))));
   return array;
 }
 
@@ -114,8 +113,9 @@ int64_t whole(double number, const char* what, int64_t least, int64_t most) {
   // A comparison with NaN is false.
   if (number >= static_cast<double>(least) && number <= static_cast<double>(most) && std::trunc(number) == number)
     return static_cast<int64_t>(number);
-  std::string bounds = most < kLargestWhole ? " from " + std::to_string(least) + " to " + std::to_string(most)
-                       : least > -kLargestWhole ? " from " + std::to_string(least) + " on" : "";
+  std::string bounds = most < kLargestWhole     ? " from " + std::to_string(least) + " to " + std::to_string(most)
+                       : least > -kLargestWhole ? " from " + std::to_string(least) + " on"
+                                                : "";
   throw JsError("'" + std::string(what) + "' must be a whole number" + bounds);
 }
 

@@ -70,8 +70,12 @@ describe("own operators", () => {
       () => affineKernel(x(), { scale: double(2, 3) }),
       ["affine", "'scale'", "Double"],
     ],
-    ["affine, bias too long", () => affineKernel(x(), { bias: ones([4]) }), ["affine", "'bias'", "[4]"]],
-    ["affine, noise without dimensions", () => affineKernel(x(), { noise: ones([]) }), ["affine", "'noise'"]],
+    ["affine, bias too long", () => affineKernel(x(), { bias: ones([4]) }), ["affine", "bias has shape [4]"]],
+    [
+      "affine, noise without dimensions",
+      () => affineKernel(x(), { noise: ones([]) }),
+      ["affine", "noise has shape []"],
+    ],
     [
       "affine, two strengths",
       () => affineKernel(x(), { noise: ones([1, 1, 4, 4]), noiseStrength: ones([2]) }),
