@@ -1,10 +1,9 @@
 // Pixel blitting and geometry as one warp of each picture.
 // Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), appendix B.
 
-import { firFilter, resample2d } from "../layers/resample.js";
-import { reflectionPad2d } from "../torch/ops.js";
+import { matmul } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
-import type { Tensor } from "../torch/tensor.js";
+import { type Tensor, tensor } from "../torch/tensor.js";
 import {
   type Affine,
   apply,
@@ -94,11 +93,10 @@ export function warp(images: Tensor, maps: readonly Affine[]): Tensor {
   return scope(() => {
     const [height, width] = images.shape.slice(2) as [number, number];
     const margin = marginOf(maps, width, height);
-    const padded = reflectionPad2d(images, margin);
-    const filter = firFilter(sym6);
-    const taps = sym6.length;
-    const fineSize = [padded.size(2) * 2, padded.size(3) * 2] as const;
-    const up = resample2d(padded, filter.flip([0, 1]), { up: 2, padding: taps / 2, size: fineSize, gain: 4 });
+    const up = along(images, {
+      x: reflectedUpsampling(width, margin.left, margin.right),
+      y: reflectedUpsampling(height, margin.top, margin.bottom),
+    });
 
     // Pixel x of a picture is x + margin.left in the padded one and twice that in the up-sampled one. The samples begin
     // `reach` pixels before the first, but for one which the filter behind does not need.
@@ -111,8 +109,69 @@ export function warp(images: Tensor, maps: readonly Affine[]): Tensor {
     const fine = maps.map((map) => compose(to, compose(map, from)));
     const size = [(height + 2 * reach) * 2 - 2, (width + 2 * reach) * 2 - 2] as const;
     const samples = sampleBilinear(up, fine, size);
-    return resample2d(samples, filter, { down: 2, padding: 0, size: [height, width] });
+    return along(samples, { x: downsampling(width), y: downsampling(height) });
   });
+}
+
+/** A linear map of a row of pixels, [length of the result][length of the row]. */
+type RowMap = Float64Array[];
+
+/**
+ * Every row of `images` [N, C, H, W] under `x` and every column under `y`. As products of matrices: for rows as short as a
+ * picture's they are faster than convolutions over three channels, in both directions of the gradient.
+ */
+function along(images: Tensor, { x, y }: { x: RowMap; y: RowMap }): Tensor {
+  const { dtype, device } = images;
+  const transposed = (map: RowMap) => {
+    const [rows, columns] = [map.length, map[0]!.length];
+    const values = Float64Array.from(
+      { length: rows * columns },
+      (_, i) => map[i % rows]![Math.floor(i / rows)]!,
+    );
+    return tensor(values, [columns, rows]).to(dtype).toDevice(device);
+  };
+  const swap = [0, 1, 3, 2];
+  const across = matmul(images.contiguous(), transposed(x)); // [N, C, H, W']
+  return matmul(across.permute(swap), transposed(y)).permute(swap); // [N, C, H', W']
+}
+
+/**
+ * A row of `length` pixels, reflected at its ends by so many, and up-sampled: zeros between the pixels, then the filter at
+ * gain 2 over five fine pixels before and six behind.
+ */
+function reflectedUpsampling(length: number, before: number, after: number): RowMap {
+  const taps = normalized(sym6);
+  const padded = length + before + after;
+  return Array.from({ length: padded * 2 }, (_, fine) => {
+    const row = new Float64Array(length);
+    for (const [k, tap] of taps.entries()) {
+      const z = fine + taps.length / 2 - 1 - k;
+      if (z % 2 !== 0 || z < 0 || z >= padded * 2) continue;
+      row[reflected(z / 2 - before, length)]! += 2 * tap;
+    }
+    return row;
+  });
+}
+
+/** From the samples, which begin `reach` pixels less one fine pixel before the first, the pixels of a row. */
+function downsampling(length: number): RowMap {
+  const taps = normalized(sym6);
+  return Array.from({ length }, (_, pixel) => {
+    const row = new Float64Array((length + 2 * reach) * 2 - 2);
+    for (const [k, tap] of taps.entries()) row[2 * pixel + k] = tap;
+    return row;
+  });
+}
+
+function normalized(taps: readonly number[]): number[] {
+  const sum = taps.reduce((total, tap) => total + tap, 0);
+  return taps.map((tap) => tap / sum);
+}
+
+/** The pixel that one beyond an end mirrors, the end itself not repeated. */
+function reflected(pixel: number, length: number): number {
+  if (pixel < 0) return -pixel;
+  return pixel < length ? pixel : 2 * (length - 1) - pixel;
 }
 
 /** How far beyond the pictures' edges the maps and the filters look; at most as far as one reflection goes. */

@@ -28,40 +28,6 @@ function depthwise(filter: Tensor, x: Tensor): Tensor {
     .expand([x.size(1), -1, -1, -1]);
 }
 
-export interface ResampleOptions {
-  up?: number;
-  down?: number;
-  /** Zeros before the first pixel of the up-sampled input; negative: pixels left out. */
-  padding: number;
-  /** Height and width of the result. */
-  size: readonly [number, number];
-  gain?: number;
-}
-
-/**
- * y[o] = gain · Σ_k filter[k] z[o · down + k - padding] in both directions, for x [N, C, H, W] and filter [K, K], where z is x
- * with up - 1 zeros after each pixel, and zeros outside: resampling in its general form. The filter gets no gradient.
- */
-export function resample2d(x: Tensor, filter: Tensor, options: ResampleOptions): Tensor {
-  if (hasKernels(x)) return resampleKernel(x, filter, options);
-  return scope(() => {
-    const { up = 1, down = 1, padding, size, gain = 1 } = options;
-    const [n, c, h, w] = x.shape as [number, number, number, number];
-    const zeros = up - 1;
-    const wide = pad2d(x.reshape([n, c, h, w, 1]), { left: 0, right: zeros, top: 0, bottom: 0 });
-    const z = pad2d(wide.reshape([n, c, h, 1, w * up]), { left: 0, right: 0, top: 0, bottom: zeros });
-    const after = (length: number, own: number) => (length - 1) * down + filter.size(0) - padding - own;
-    const edges = {
-      left: padding,
-      right: after(size[1], w * up),
-      top: padding,
-      bottom: after(size[0], h * up),
-    };
-    const padded = pad2d(z.reshape([n, c, h * up, w * up]), edges);
-    return conv2d(padded, depthwise(filter.mul(gain), x), { stride: down, groups: c });
-  });
-}
-
 /** Every channel of `x` [N, C, H, W] filtered; [N, C, H + 2 padding - K + 1, …]. */
 export function blur(x: Tensor, filter: Tensor, options: { padding: number; gain?: number }): Tensor {
   return scope(() => {
