@@ -1,11 +1,11 @@
 // The configurations whose speed is kept track of.
 
-import type { TrainingOverrides } from "../src/training/config.js";
+import type { TrainingOptions } from "../src/training/options.js";
 
 export interface BenchConfiguration {
   cfg: string;
   resolution: number;
-  overrides: TrainingOverrides;
+  overrides: TrainingOptions;
 }
 
 /** By name. Mapping networks have two layers in S to XL, as in small trainings; what is not given is the preset's. */

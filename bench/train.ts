@@ -10,7 +10,7 @@ import { integerFrom, listOf, numberIn, oneOf } from "../src/cli/values.js";
 import { precisions } from "../src/torch/precision.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
-import type { TrainingOverrides } from "../src/training/config.js";
+import type { TrainingOptions } from "../src/training/options.js";
 import { defaultPreset, presets } from "../src/training/presets.js";
 import { against } from "./against.js";
 import { inProcess } from "./child.js";
@@ -18,7 +18,7 @@ import { type BenchConfiguration, configurations } from "./configurations.js";
 import { javascriptShare } from "./javascript.js";
 import { describe, measureTraining, type TrainingResult } from "./training.js";
 
-interface BenchOptions extends TrainingOverrides {
+interface BenchOptions extends TrainingOptions {
   config?: string[];
   cfg: string;
   resolution: number;

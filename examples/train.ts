@@ -7,7 +7,8 @@ const [outdir = "runs", kimg = "1"] = process.argv.slice(2);
 setThreads();
 
 const run = await trainNewRun({
-  data: { source: "emoji:smileys", subset: 64 },
+  data: "emoji:smileys",
+  subset: 64,
   cfg: "stylegan2-small",
   resolution: 16,
   batch: 8,

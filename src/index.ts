@@ -8,6 +8,7 @@ export { type Dataset, type DatasetOptions, openDataset } from "./data/dataset.j
 // ---- pictures ----
 export { readPicture } from "./data/readPicture.js";
 export { type LoadedNetwork, loadNetwork } from "./interop/loadNetwork.js";
+export { type OpenSnapshot, openSnapshot } from "./interop/openSnapshot.js";
 export {
   type AdversarialLoss,
   type AdversarialLossName,
@@ -65,6 +66,6 @@ export { setThreads } from "./torch/runtime.js";
 export { liveTensors, scope } from "./torch/scope.js";
 export { Script } from "./torch/script.js";
 export { type Device, type Shape, Tensor, tensor } from "./torch/tensor.js";
-export type { TrainingOverrides } from "./training/config.js";
 export type { TickReport } from "./training/loop.js";
 export { type FinishedRun, type NewRunOptions, trainNewRun } from "./training/newRun.js";
+export type { TrainingOptions } from "./training/options.js";

@@ -2,8 +2,9 @@
 
 import { type Command, Option } from "commander";
 import { defaultMetricImages, type MetricName, metricNames } from "../metrics/names.js";
+import { maxSeed } from "../numpy/randomState.js";
 import { addDeviceOptions, type NetworkOptions, networkOption } from "./networkOptions.js";
-import { integerFrom, maxSeed, oneOf } from "./values.js";
+import { integerFrom, oneOf } from "./values.js";
 import { whenRun } from "./whenRun.js";
 
 export interface MetricsOptions extends NetworkOptions {

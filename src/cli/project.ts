@@ -1,6 +1,7 @@
 // stylegan project
 
 import { type Command, Option } from "commander";
+import { maxSeed } from "../numpy/randomState.js";
 import { type LatentSpace, latentSpaces } from "../synthesis/choices.js";
 import { projectionDefaults } from "../synthesis/projectionSchedule.js";
 import {
@@ -10,7 +11,7 @@ import {
   type NetworkOptions,
   networkOption,
 } from "./networkOptions.js";
-import { integerFrom, maxSeed, oneOf } from "./values.js";
+import { integerFrom, oneOf } from "./values.js";
 import { whenRun } from "./whenRun.js";
 
 export interface ProjectOptions extends NetworkOptions, ClassOption {

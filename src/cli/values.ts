@@ -1,6 +1,7 @@
 // Values of command-line options: parsing, with errors that say what is wanted.
 
 import { InvalidArgumentError } from "commander";
+import { maxSeed } from "../numpy/randomState.js";
 
 export interface NumberRange {
   min: number;
@@ -36,9 +37,6 @@ export function integerFrom(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
     return value;
   };
 }
-
-/** The largest seed that NumPy's generator takes. */
-export const maxSeed = 0xffffffff;
 
 const maxSeeds = 1_000_000;
 

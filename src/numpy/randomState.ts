@@ -1,6 +1,9 @@
 // NumPy's legacy random generator, so that a seed means the same picture as in NVIDIA's tools.
 // Matsumoto and Nishimura, "Mersenne Twister" (1998); Marsaglia's polar method for the normal distribution.
 
+/** The largest seed that NumPy's generator takes. */
+export const maxSeed = 0xffffffff;
+
 const size = 624;
 const shift = 397;
 
@@ -12,7 +15,7 @@ export class RandomState {
 
   /** @param seed a whole number from 0 to 2³² - 1, as NumPy demands */
   constructor(seed: number) {
-    if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
+    if (!Number.isInteger(seed) || seed < 0 || seed > maxSeed)
       throw new RangeError(`seed ${seed} is not a whole number from 0 to 4294967295`);
     const state = this.#state;
     state[0] = seed;

@@ -1,5 +1,6 @@
 // What the server tells the page. Types alone.
 
+import type { Setting } from "./control.js";
 import type { EventRow, Histogram, StatsRow } from "./runFiles.js";
 
 /**
@@ -47,6 +48,8 @@ export interface MetricPoint {
 /** Everything of a run but its statistics and its log. */
 export interface RunDetail {
   summary: RunSummary;
+  /** What can be changed now; empty when nothing trains the run. */
+  settings: Setting[];
   /** training_options.json; null when it is missing or garbage. */
   options: Record<string, unknown> | null;
   reals: RunFile | null;

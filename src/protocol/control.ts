@@ -1,10 +1,26 @@
-// Steering a run: what can be changed while it trains, and the commands in its control.jsonl.
+// Steering a run: what can be changed while it trains, and the commands in its control.jsonl. Which options these are,
+// the trainer says in running.json.
 
 import { z } from "zod";
 
-/** What can be changed while a run trains. */
-export const settingNames = ["gamma", "lr", "snapshotTicks"] as const;
-export type SettingName = (typeof settingNames)[number];
+/** An option by its name in the library. */
+const settingName = z.string().min(1).max(40);
+
+/** An option that a run takes new values for while it trains. */
+export const settingSchema = z.strictObject({
+  name: settingName,
+  /** What it is, for people. */
+  text: z.string().max(400),
+  value: z.number(),
+  range: z.strictObject({
+    min: z.number(),
+    max: z.number().optional(),
+    /** `min` itself is not allowed. */
+    aboveMin: z.boolean().optional(),
+    whole: z.boolean().optional(),
+  }),
+});
+export type Setting = z.infer<typeof settingSchema>;
 
 const count = z.number().int().nonnegative();
 
@@ -14,7 +30,7 @@ export const settingChangeSchema = z.strictObject({
   number: z.number().int().positive(),
   /** Images shown before the first step that the new value had an effect on. */
   nimg: count,
-  setting: z.enum(settingNames),
+  setting: settingName,
   from: z.number(),
   to: z.number(),
 });
@@ -24,12 +40,8 @@ export type SettingChange = z.infer<typeof settingChangeSchema>;
 
 const id = z.string().min(1).max(64);
 
-/** New values; absent ones stay. */
-export const settingsSchema = z.strictObject({
-  gamma: z.number().positive().max(1e6).optional(),
-  lr: z.number().positive().max(10).optional(),
-  snapshotTicks: z.number().int().positive().max(1e6).optional(),
-});
+/** New values by the names of options; absent ones stay. */
+export const settingsSchema = z.record(settingName, z.number());
 export type Settings = z.infer<typeof settingsSchema>;
 
 const plainCommands = ["pause", "resume", "snapshot", "stop"] as const;

@@ -2,7 +2,7 @@
 // The page imports the types alone.
 
 import { z } from "zod";
-import { settingChangeSchema } from "./control.js";
+import { settingChangeSchema, settingSchema } from "./control.js";
 
 // ---- names ----
 
@@ -115,5 +115,7 @@ export const runningSchema = z.object({
   processStart: z.string().nullable(),
   hostname: z.string(),
   state: z.enum(["training", "paused"]),
+  /** What can be changed in it, as it is now. Earlier versions did not say. */
+  settings: z.array(settingSchema).default([]),
 });
 export type Running = z.infer<typeof runningSchema>;

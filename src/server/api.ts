@@ -5,9 +5,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { z } from "zod";
-import { type Command, commandRequestSchema } from "../protocol/control.js";
+import { type Command, commandRequestSchema, type Setting, type Settings } from "../protocol/control.js";
 import { filmRequestSchema, pictureViewSchema } from "../protocol/explore.js";
 import { runFiles } from "../protocol/runFiles.js";
+import { isInRange, rangeText } from "../system/numberRange.js";
 import { appendToOwn } from "../system/regularFile.js";
 import type { EventHub } from "./events.js";
 import { openFile } from "./files.js";
@@ -132,6 +133,7 @@ export class Api {
     const { status } = await this.#options.runs.summary(run);
     if (status !== "training" && status !== "paused")
       throw new HttpError(409, "nothing trains this run now; train --resume goes on with it");
+    if (asked.command === "set") checkSettings(asked.settings, await this.#options.runs.settings(run));
     const command: Command = { id: randomUUID(), ...asked };
     try {
       appendToOwn(join(run.path, runFiles.control), `${JSON.stringify(command)}\n`);
@@ -139,6 +141,15 @@ export class Api {
       throw new HttpError(409, `the run's ${runFiles.control} cannot be written`);
     }
     sendJson(response, { id: command.id }, 202);
+  }
+}
+
+/** @throws HttpError 400 for a value that the trainer would refuse */
+function checkSettings(values: Settings, settings: readonly Setting[]): void {
+  for (const [name, value] of Object.entries(values)) {
+    const range = settings.find((setting) => setting.name === name)?.range;
+    if (!range) throw new HttpError(400, `${name} cannot be changed in this run`);
+    if (!isInRange(range, value)) throw new HttpError(400, `${name}: ${value} is not ${rangeText(range)}`);
   }
 }
 

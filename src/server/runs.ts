@@ -4,10 +4,12 @@ import { readdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import type { MetricPoint, RunDetail, RunFile, RunStatus, RunSummary } from "../protocol/api.js";
+import type { Setting } from "../protocol/control.js";
 import {
   fakesPattern,
   kimgOfName,
   metricFilePattern,
+  type Running,
   runFiles,
   runningSchema,
   snapshotPattern,
@@ -18,6 +20,7 @@ import { type FileState, fileState, folderInside, parseObject, readJsonObject, r
 // A folder with more runs than this shows the latest.
 const mostRuns = 500;
 const mostOptionBytes = 1024 * 1024;
+const mostRunningBytes = 64 * 1024;
 const mostMetricBytes = 4 * 1024 * 1024;
 const tailBytes = 16 * 1024;
 // A process on another machine cannot be asked: it counts as alive while the run's statistics are this fresh.
@@ -107,12 +110,20 @@ export class Runs {
     const [reals] = await filesOf(path, /^reals\.png$/);
     return {
       summary: await this.summary(run),
+      settings: await this.settings(run),
       options: await readJsonObject(join(path, runFiles.options), mostOptionBytes),
       reals: reals ?? null,
       fakes: await picturesOf(path),
       snapshots: await filesOf(path, snapshotPattern),
       metrics: await metricsOf(path),
     };
+  }
+
+  /** What can be changed in a run now; nothing when no process trains it. */
+  async settings(run: Run): Promise<Setting[]> {
+    const { status } = await this.summary(run);
+    if (status !== "training" && status !== "paused") return [];
+    return (await readRunning(run.path))?.settings ?? [];
   }
 
   async #names(): Promise<string[]> {
@@ -142,8 +153,12 @@ async function isRun(path: string): Promise<boolean> {
   );
 }
 
+async function readRunning(path: string): Promise<Running | undefined> {
+  return runningSchema.safeParse(await readJsonObject(join(path, runFiles.running), mostRunningBytes)).data;
+}
+
 async function liveStatus(path: string, lastSignMs: number): Promise<RunStatus | null> {
-  const running = runningSchema.safeParse(await readJsonObject(join(path, runFiles.running), 4096)).data;
+  const running = await readRunning(path);
   if (!running) return null;
   const alive =
     running.hostname === hostname()

@@ -48,6 +48,6 @@ export function activationsFor(x: Tensor, { resolution, of }: { resolution: numb
 export function checkPrecision(precision: Precision, device: string): void {
   if (precision === "bfloat16" && device === "cpu" && !engine.hasFastBfloat16())
     throw new UserError(
-      "--precision bfloat16: this processor has no instructions for it and would be slower; leave the option out",
+      "this processor has no instructions for bfloat16 and would be slower with it; leave it at float32",
     );
 }

@@ -2,50 +2,33 @@
 
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
-import type { MetricName } from "../metrics/names.js";
 import type { NetworkShape } from "../networks/architecture.js";
 import {
+  capabilitiesOf,
   describeNetwork,
   type NetworkDescription,
   networkDescriptionSchema,
   optionsWithoutWeights,
 } from "../networks/registry.js";
 import { UserError } from "../system/errors.js";
-import type { Precision } from "../torch/precision.js";
+import { type ByResolution, isByResolution, valuesOf } from "./byResolution.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 import { gridSize } from "./grids.js";
-import { commonDefaults, type PenaltyName, type PresetValues, presetNamed } from "./presets.js";
-import { type GrowthSchedule, valueAt } from "./schedule.js";
-
-/** What the user may set; everything absent comes from the preset. */
-export interface TrainingOverrides extends LossOptions {
-  batch?: number;
-  kimg?: number;
-  loss?: string;
-  penalty?: readonly PenaltyName[];
-  gamma?: number;
-  r2Gamma?: number;
-  gpLambda?: number;
-  gpTarget?: number;
-  penaltyInterval?: number;
-  lr?: number;
-  channelBase?: number;
-  channelMax?: number;
-  mappingLayers?: number;
-  /** Elements of z and of w. */
-  latentDim?: number;
-  plWeight?: number;
-  styleMixing?: number;
-  precision?: Precision;
-  emaKimg?: number;
-  tickKimg?: number;
-  snapshotTicks?: number;
-  /** Thousands of images to fade a block in, and as many to stabilize. */
-  growthKimg?: number;
-  seed?: number;
-  metrics?: readonly MetricName[];
-  transfer?: Transfer;
-}
+import { OptionError } from "./optionError.js";
+import {
+  type GivenValue,
+  type OptionName,
+  optionNames,
+  optionOf,
+  options,
+  type PenaltyName,
+  type PlacedOptions,
+  type PresetOptionName,
+  type TrainingOptions,
+} from "./options.js";
+import { withValueAt } from "./paths.js";
+import { presetNamed, presets } from "./presets.js";
+import type { GrowthSchedule } from "./schedule.js";
 
 /** What a run starts from instead of fresh networks. */
 export interface Transfer {
@@ -57,7 +40,7 @@ export interface Transfer {
    */
   freezeD: number;
   /** Thousands of images at which the schedule starts. */
-  kimg?: number;
+  kimg: number;
 }
 
 /** What the data set decides. */
@@ -73,89 +56,198 @@ export interface DatasetFacts {
   classNames: string[];
 }
 
+/** A value for each option, the preset's or the user's. */
+type Values = { [Name in PresetOptionName]: GivenValue<Name> } & TrainingOptions;
+
+/** What a configuration is made of. */
+interface Parts {
+  cfg: string;
+  values: Values;
+  given: TrainingOptions;
+  facts: DatasetFacts;
+}
+
 /**
  * The full configuration of a run: preset, then the user's choices.
- * @throws UserError that names an option whose value makes no sense, or choices that do not go together
+ * @param transfer the networks to start from
+ * @throws OptionError for an option whose value makes no sense, or choices that do not go together
  */
 export function resolveConfig(
   cfg: string,
   facts: DatasetFacts,
-  overrides: TrainingOverrides = {},
+  given: TrainingOptions = {},
+  transfer?: Transfer,
 ): TrainingConfig {
-  const preset = presetNamed(cfg).values(facts.resolution, overrides.batch);
-  const { loss, penalty: _, metrics: __, transfer, ...numbers } = overrides;
-  const { latentDim } = overrides;
-  const latents = latentDim === undefined ? {} : { zDim: latentDim, wDim: latentDim };
-  const values: PresetValues = { ...preset, ...withoutUndefined(numbers), ...latents };
+  checkValues(given);
   const { resolution, ...data } = facts;
-  checkCombination(cfg, values, facts, overrides);
-  const growth = growthOf(values, overrides);
-  const { beta1, beta2 } = commonDefaults.adam;
-  const { plDecay: decay } = commonDefaults;
-  const described = describeNetwork(values.architecture, shapeOf(values, growth, facts));
+  const { architecture, grows } = presetNamed(cfg);
+  const values = valuesFor(cfg, resolution, given);
+  const parts = { cfg, values, given, facts };
+  checkCombination(parts);
+  const growth = grows ? growthOf(values) : null;
+  const described = describeNetwork(
+    architecture,
+    shapeOf({ cfg, values, resolution, classes: facts.classNames.length }, growth),
+  );
+  checkUsed(described, parts);
   const config: TrainingConfig = {
+    ...placed(effective(values, given, transfer), resolution),
     cfg,
     data,
-    network: transfer ? transferred(described, { cfg, transfer, facts, overrides }) : described,
-    seed: overrides.seed ?? commonDefaults.seed,
-    batch: growth ? valueAt(growth.batch, resolution) : values.batch,
-    batchGpu: commonDefaults.batchGpu,
-    dRepeats: values.dRepeats,
-    minibatchRepeats: values.minibatchRepeats,
-    kimg: values.kimg,
-    loss: lossOf(loss ?? values.loss, overrides),
-    penalty: penaltyOf(values, overrides),
-    pathLength: {
-      ...{ weight: values.plWeight, decay, interval: values.plInterval },
-      ...{
-        batchShrink: values.plBatchShrink,
-        startSteps: values.plStartSteps,
-        biasCorrection: values.plBiasCorrection,
-      },
-      meanInGradient: commonDefaults.plMeanInGradient,
-    },
-    styleMixing: values.styleMixing,
-    precision: overrides.precision ?? commonDefaults.precision,
-    optimizer: {
-      ...{ gLr: values.lr, dLr: values.lr, beta1, beta2, eps: values.adamEps },
-      maxGradientNorm: values.maxGradientNorm,
-      lrRampupKimg: commonDefaults.lrRampupKimg,
-    },
-    // ADA: no ramp-up where the moving average starts from a trained network.
-    ema: { kimg: values.emaKimg, rampup: transfer ? null : values.emaRampup },
-    tickKimg: values.tickKimg,
-    snapshotTicks: values.snapshotTicks,
-    imageSnapshotTicks: values.imageSnapshotTicks,
-    histograms: commonDefaults.histograms,
+    network: transfer ? transferred(described, transfer, parts) : described,
+    loss: lossOf(values),
     growth,
     grid: gridSize(resolution, values.kimg * 1000),
-    metrics: [...(overrides.metrics ?? [])],
-    transfer: transfer ? { from: transfer.from, freezeD: transfer.freezeD, kimg: transfer.kimg ?? 0 } : null,
+    transfer: transfer ? { from: transfer.from, freezeD: transfer.freezeD, kimg: transfer.kimg } : null,
   };
+  if (transfer && transfer.kimg >= config.kimg)
+    throw new OptionError(
+      (name) =>
+        `${name("resumeKimg", transfer.kimg)}: a run of ${config.kimg} kimg ends before; give a larger ${name("kimg")}, earlier parts included`,
+    );
   if (config.metrics.length > 0) checkMetricResolution(resolution);
   const checked = trainingConfigSchema.safeParse(config);
   if (checked.success) return checked.data;
-  const [issue] = checked.error.issues;
-  throw new UserError(
-    `the option ${issue?.path.join(".")} has no valid value: ${issue?.message} (resolution ${resolution})`,
+  const { path = [], message = "" } = checked.error.issues[0] ?? {};
+  const field = String(path.at(-1));
+  const option = shapeOptions.find((shape) => (shapedBy[shape] as readonly string[]).includes(field));
+  throw new OptionError((name) =>
+    field === "resolution"
+      ? `${name("resolution", resolution)} is none of ${architecture}: ${message}`
+      : `${option ? name(option) : path.join(".")} has no valid value at ${resolution} px: ${message}`,
   );
 }
 
-function shapeOf(
-  values: PresetValues,
-  growth: GrowthSchedule | null,
-  { resolution, classNames }: DatasetFacts,
-): NetworkShape {
-  const { zDim, wDim, channelBase, channelMax, mappingLayers, zNorm } = values;
-  const { mappingLrMultiplier, wAvgBeta, convClamp, mbstdNumFeatures } = commonDefaults;
-  const { discriminatorArchitecture, discriminatorMappingLayers } = commonDefaults;
-  const batches = growth ? [growth.batch.base, ...Object.values(growth.batch.at)] : [values.batch];
+function valuesFor(cfg: string, resolution: number, given: TrainingOptions): Values {
+  const preset = Object.entries(presetNamed(cfg).values(resolution)).map(([name, [value]]) => [name, value]);
+  const chosen = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries([...preset, ...chosen]) as Values;
+}
+
+/** What only networks that grow have. */
+const growthOptions: readonly OptionName[] = ["growthKimg", "startResolution"];
+/** What only networks with a w have. */
+const wOptions = /^(pl[A-Z]|styleMixing$)/;
+
+/** Where the value of an option comes from. */
+export interface Origin {
+  name: OptionName;
+  value: unknown;
+  /** As in presets.ts; null: the user has given it. */
+  source: string | null;
+}
+
+/** What each option of a run is and why, in the order of the table. */
+export function originsOf(cfg: string, resolution: number, given: TrainingOptions): Origin[] {
+  const { architecture, grows, values: valuesAt } = presetNamed(cfg);
+  const values: Partial<Record<OptionName, readonly [unknown, string]>> = valuesAt(resolution);
+  const shape = shapeOf({ cfg, values: valuesFor(cfg, resolution, {}), resolution, classes: 0 }, null);
+  const { config } = describeNetwork(architecture, shape);
+  const isUsed = (name: OptionName) =>
+    isShape(name)
+      ? shapedBy[name].some((field) => field in config)
+      : growthOptions.includes(name)
+        ? grows
+        : capabilitiesOf(architecture).mapping || !wOptions.test(name);
+  return optionNames.flatMap((name): Origin[] => {
+    const chosen = given[name];
+    if (chosen !== undefined) return [{ name, value: chosen, source: null }];
+    const [value, source] = values[name] ?? [];
+    return source === undefined || !isUsed(name) ? [] : [{ name, value, source }];
+  });
+}
+
+/** @throws OptionError for a value that an option cannot have, and for what is no option */
+export function checkValues(given: TrainingOptions): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(options, name)) throw new UserError(`there is no option ${name}`);
+    const { type } = optionOf(name as OptionName);
+    if (!type.given.safeParse(value).success)
+      throw new OptionError((named) => `${named(name)}: ${JSON.stringify(value)} is not ${type.wanted}`);
+  }
+}
+
+/** The values that take effect: what is off is 0, what is not given follows another option. */
+function effective(values: Values, given: TrainingOptions, transfer: Transfer | undefined): Values {
+  const isOn = (penalty: PenaltyName) => values.penalty.includes(penalty);
   return {
-    ...{ resolution, classes: classNames.length, zDim, wDim, channelBase, channelMax, convClamp },
-    ...{ mappingLayers, mappingLrMultiplier, wAvgBeta, zNorm },
-    ...{ mbstdGroupSize: commonDivisor(batches, commonDefaults.mbstdGroupSize), mbstdNumFeatures },
-    ...{ discriminatorArchitecture, discriminatorMappingLayers },
+    ...values,
+    gamma: isOn("r1") ? values.gamma : 0,
+    r2Gamma: isOn("r2") ? (values.r2Gamma ?? values.gamma) : 0,
+    gpLambda: isOn("wgan-gp") ? values.gpLambda : 0,
+    gLr: values.gLr ?? values.lr,
+    dLr: values.dLr ?? values.lr,
+    // ADA: no ramp-up where the moving average starts from a trained network.
+    emaRampup: transfer && given.emaRampup === undefined ? null : values.emaRampup,
   };
+}
+
+/** The options that have a place in the configuration, each in it. */
+function placed(values: Values, resolution: number): PlacedOptions {
+  let config: Record<string, unknown> = {};
+  for (const name of optionNames) {
+    const { at } = optionOf(name);
+    if (at === undefined) continue;
+    const value: unknown = values[name];
+    config = withValueAt(config, at, isByResolution(value) ? valuesOf(value)(resolution) : value);
+  }
+  return config as unknown as PlacedOptions;
+}
+
+function growthOf(values: Values): GrowthSchedule {
+  const { startResolution, growthKimg, batch, batchGpu, lr, gLr = lr, dLr = lr, tickKimg } = values;
+  return {
+    startResolution,
+    ...{ stabilizeKimg: growthKimg, fadeKimg: growthKimg },
+    batch: atEach(batch),
+    batchGpu: batchGpu === null ? null : atEach(batchGpu),
+    ...{ gLr: atEach(gLr), dLr: atEach(dLr) },
+    tickKimg: isByResolution(tickKimg) ? tickKimg : null,
+  };
+}
+
+function atEach(value: number | ByResolution): ByResolution {
+  return isByResolution(value) ? value : { base: value, at: {} };
+}
+
+function shapeOf(
+  {
+    cfg,
+    values,
+    resolution,
+    classes,
+  }: Pick<Parts, "cfg" | "values"> & { resolution: number; classes: number },
+  growth: GrowthSchedule | null,
+): NetworkShape {
+  const { latentDim, channelBase, channelMax, mappingLayers, mappingLrMultiplier, mbstdGroup, zNorm } =
+    values;
+  return {
+    ...presetNamed(cfg).shape,
+    ...{ resolution, classes, zDim: latentDim, wDim: latentDim, channelBase, channelMax },
+    ...{ mappingLayers, mappingLrMultiplier, zNorm, discriminatorArchitecture: values.dArchitecture },
+    mbstdGroupSize: commonDivisor(partSizes(values, growth, resolution), mbstdGroup),
+  };
+}
+
+/**
+ * How many images each pass of the run takes: a batch, or the parts of one.
+ * @throws OptionError when parts do not fill a batch
+ */
+function partSizes({ batch, batchGpu }: Values, growth: GrowthSchedule | null, full: number): number[] {
+  const resolutions = [];
+  for (let size = full; size >= (growth ? Math.min(growth.startResolution, full) : full); size /= 2)
+    resolutions.push(size);
+  return resolutions.map((resolution) => {
+    const whole = valuesOf(batch)(resolution);
+    const part = batchGpu === null ? whole : Math.min(valuesOf(batchGpu)(resolution), whole);
+    if (whole % part !== 0)
+      throw new OptionError(
+        (name) =>
+          `${name("batchGpu", part)}: a batch of ${whole} cannot be divided into such parts; give a divisor of it`,
+      );
+    return part;
+  });
 }
 
 /** Which fields of a description the user's options decide. */
@@ -163,31 +255,52 @@ const shapedBy = {
   channelBase: ["channelBase", "generatorFeatures", "discriminatorFeatures"],
   channelMax: ["channelMax", "maxFeatures"],
   mappingLayers: ["mappingLayers"],
+  mappingLrMultiplier: ["mappingLrMultiplier"],
   latentDim: ["zDim", "wDim", "latentDim"],
-} as const;
+  zNorm: ["zNorm"],
+  dArchitecture: ["discriminatorArchitecture"],
+  mbstdGroup: ["mbstdGroupSize", "groupSize"],
+} as const satisfies Partial<Record<OptionName, readonly string[]>>;
+
+const shapeOptions = Object.keys(shapedBy) as (keyof typeof shapedBy)[];
+
+function isShape(name: OptionName): name is keyof typeof shapedBy {
+  return Object.hasOwn(shapedBy, name);
+}
+
+/** @throws OptionError when an option is given that the networks have no use for */
+function checkUsed({ config }: NetworkDescription, { cfg, given }: Parts): void {
+  for (const option of shapeOptions) {
+    if (given[option] === undefined || shapedBy[option].some((field) => field in config)) continue;
+    throw new OptionError(
+      (name) => `${name(option)}: the networks of ${cfg} have no use for it; leave it out`,
+    );
+  }
+}
 
 /**
  * The networks of the file, with what has no weights as `described` has it: groups that fill the run's batch.
- * @throws UserError when the data or an option asks for other networks
+ * @throws OptionError when the data or an option asks for other networks
  */
 function transferred(
   described: NetworkDescription,
-  {
-    cfg,
-    transfer,
-    facts,
-    overrides,
-  }: { cfg: string; transfer: Transfer; facts: DatasetFacts; overrides: TrainingOverrides },
+  { from, description }: Transfer,
+  { cfg, facts, given }: Parts,
 ): NetworkDescription {
-  const { from, description } = transfer;
   const { architecture } = description;
-  const refuse = (has: string, wants: string, advice: string) =>
-    new UserError(`--resume ${from}: its networks have ${has}, this run ${wants}; ${advice}`);
+  const refuse = (
+    has: string,
+    wants: string,
+    advice: (name: (option: string, value?: string) => string) => string,
+  ) =>
+    new OptionError(
+      (name) => `${name("resume", from)}: its networks have ${has}, this run ${wants}; ${advice(name)}`,
+    );
   if (architecture !== described.architecture)
     throw refuse(
       `the architecture ${architecture}`,
       described.architecture,
-      `choose another --cfg than ${cfg}`,
+      (name) => `choose another ${name("cfg")} than ${cfg}`,
     );
   const theirs: Record<string, unknown> = description.config;
   const ours: Record<string, unknown> = described.config;
@@ -196,96 +309,112 @@ function transferred(
     throw refuse(
       `${theirs.resolution} px`,
       `${resolution} px`,
-      `give --resolution ${theirs.resolution} or leave it out`,
+      (name) => `give ${name("resolution", String(theirs.resolution))} or leave it out`,
     );
   if (theirs.cDim !== classNames.length)
-    throw refuse(
-      `${theirs.cDim} classes`,
-      String(classNames.length),
-      theirs.cDim === 0 ? "leave out --cond" : "give --cond and data with as many classes",
+    throw refuse(`${theirs.cDim} classes`, String(classNames.length), (name) =>
+      theirs.cDim === 0 ? `leave out ${name("cond")}` : `give ${name("cond")} and data with as many classes`,
     );
-  for (const [option, fields] of Object.entries(shapedBy)) {
-    if (overrides[option as keyof typeof shapedBy] === undefined) continue;
-    const field = fields.find((name) => name in theirs && theirs[name] !== ours[name]);
-    if (field) throw refuse(`${field} ${theirs[field]}`, String(ours[field]), "leave the option out");
+  const kept = optionsWithoutWeights.filter((field) => field in ours);
+  for (const option of shapeOptions) {
+    if (given[option] === undefined) continue;
+    const fields: readonly string[] = shapedBy[option];
+    const field = fields.find(
+      (name) => !kept.includes(name) && name in theirs && theirs[name] !== ours[name],
+    );
+    if (field)
+      throw refuse(`${field} ${theirs[field]}`, String(ours[field]), (name) => `leave ${name(option)} out`);
   }
-  const kept = Object.entries(ours).filter(([name]) => optionsWithoutWeights.includes(name));
   return networkDescriptionSchema.parse({
     architecture,
-    config: { ...description.config, ...Object.fromEntries(kept) },
+    config: { ...description.config, ...Object.fromEntries(kept.map((field) => [field, ours[field]])) },
   });
 }
 
-function lossOf(
-  name: string,
-  { generatorWeight, realLabel, fakeLabel, driftEpsilon }: LossOptions,
-): TrainingConfig["loss"] {
-  const options = withoutUndefined({ generatorWeight, realLabel, fakeLabel, driftEpsilon });
-  createLoss(name, options); // says what is wrong with them
-  return { name: resolveLossName(name), options };
+const lossOptions = ["generatorWeight", "realLabel", "fakeLabel", "driftEpsilon"] as const;
+
+function lossOf(values: Values): TrainingConfig["loss"] {
+  const given = Object.fromEntries(
+    lossOptions.flatMap((option) => (values[option] === undefined ? [] : [[option, values[option]]])),
+  ) as LossOptions;
+  try {
+    createLoss(values.loss, given); // says what is wrong with them
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { message } = error;
+    const names = new RegExp(`\\b(${lossOptions.join("|")})\\b`, "g");
+    throw new OptionError((name) => message.replace(names, (option) => name(option)));
+  }
+  return { name: resolveLossName(values.loss), options: given as TrainingConfig["loss"]["options"] };
 }
 
-function penaltyOf(values: PresetValues, overrides: TrainingOverrides): TrainingConfig["penalty"] {
-  const names: readonly PenaltyName[] = overrides.penalty ?? values.penalties;
-  const weights: [PenaltyName, string, number | undefined][] = [
-    ["r1", "--gamma", overrides.gamma],
-    ["r2", "--r2-gamma", overrides.r2Gamma],
-    ["wgan-gp", "--gp-lambda", overrides.gpLambda],
-  ];
-  for (const [name, flag, value] of weights) {
-    if (value !== undefined && value > 0 && !names.includes(name))
-      throw new UserError(
-        `${flag} is the weight of ${name}, which is not on; add --penalty ${[...names, name].join(",")}`,
+/** The options that are the weight of a penalty. */
+const penaltyWeights: readonly [PenaltyName, "gamma" | "r2Gamma" | "gpLambda"][] = [
+  ["r1", "gamma"],
+  ["r2", "r2Gamma"],
+  ["wgan-gp", "gpLambda"],
+];
+
+/** @throws OptionError for choices that each make sense, but not together */
+function checkCombination({ cfg, values, given, facts }: Parts): void {
+  const { architecture, grows } = presetNamed(cfg);
+  const { mapping, classes } = capabilitiesOf(architecture);
+  const refuse = (option: OptionName, reason: string) =>
+    new OptionError((name) => `${name(option)}: ${reason}; leave it out`);
+  if (facts.classNames.length > 0 && !classes)
+    throw new OptionError(
+      (name) =>
+        `${name("cond")}: the networks of ${cfg} have no classes; choose ${name(
+          "cfg",
+          namesOf(({ architecture }) => capabilitiesOf(architecture).classes),
+        )}`,
+    );
+  if (!mapping && values.plWeight > 0)
+    throw refuse("plWeight", `${cfg} has no w whose path length could be regularized`);
+  if (!mapping && values.styleMixing > 0) throw refuse("styleMixing", `${cfg} has no styles to mix`);
+  for (const option of optionNames) {
+    if (grows || given[option] === undefined) continue;
+    const isOfGrowth = growthOptions.includes(option);
+    if (isOfGrowth || isByResolution(given[option]))
+      throw new OptionError(
+        (name) =>
+          `${name(option)}: ${cfg} does not grow; choose ${name(
+            "cfg",
+            namesOf(({ grows }) => grows),
+          )}, or ${isOfGrowth ? "leave it out" : "give one number"}`,
       );
   }
-  if (overrides.gpTarget !== undefined && !names.includes("wgan-gp"))
-    throw new UserError(
-      `--gp-target is for wgan-gp, which is not on; add --penalty ${[...names, "wgan-gp"].join(",")}`,
+  if (given.startResolution !== undefined && given.startResolution > facts.resolution)
+    throw refuse(
+      "startResolution",
+      `${given.startResolution} px are more than the run's ${facts.resolution} px`,
     );
-  if (overrides.penaltyInterval !== undefined && names.length === 0)
-    throw new UserError("--penalty-interval: there is no penalty; leave it out");
-  return {
-    r1Gamma: names.includes("r1") ? values.gamma : 0,
-    r2Gamma: names.includes("r2") ? (overrides.r2Gamma ?? values.gamma) : 0,
-    gpLambda: names.includes("wgan-gp") ? values.gpLambda : 0,
-    gpTarget: overrides.gpTarget ?? commonDefaults.gpTarget,
-    interval: values.penaltyInterval,
-  };
+  checkPenalties(values.penalty, given);
 }
 
-function growthOf(
-  { growth }: PresetValues,
-  { growthKimg, lr, tickKimg }: TrainingOverrides,
-): GrowthSchedule | null {
-  if (!growth) return null;
-  return {
-    ...growth,
-    ...(growthKimg === undefined ? {} : { stabilizeKimg: growthKimg, fadeKimg: growthKimg }),
-    ...(lr === undefined ? {} : { gLr: { base: lr, at: {} }, dLr: { base: lr, at: {} } }),
-    ...(tickKimg === undefined ? {} : { tickKimg: null }),
-  };
+function checkPenalties(on: readonly PenaltyName[], given: TrainingOptions): void {
+  const missing = (
+    penalty: PenaltyName,
+    text: (name: (option: string, value?: string) => string) => string,
+  ) =>
+    new OptionError(
+      (name) =>
+        `${text(name)} ${penalty}, which is not on; add ${name("penalty", [...on, penalty].join(","))}`,
+    );
+  for (const [penalty, option] of penaltyWeights) {
+    if ((given[option] ?? 0) > 0 && !on.includes(penalty))
+      throw missing(penalty, (name) => `${name(option)} is the weight of`);
+  }
+  if (given.gpTarget !== undefined && !on.includes("wgan-gp"))
+    throw missing("wgan-gp", (name) => `${name("gpTarget")} is for`);
+  if (given.penaltyInterval !== undefined && on.length === 0)
+    throw new OptionError((name) => `${name("penaltyInterval")}: there is no penalty; leave it out`);
 }
 
-/** @throws UserError for choices that each make sense, but not together */
-function checkCombination(
-  cfg: string,
-  values: PresetValues,
-  facts: DatasetFacts,
-  overrides: TrainingOverrides,
-): void {
-  const { architecture, growth } = values;
-  if (facts.classNames.length > 0 && architecture !== "stylegan2")
-    throw new UserError(
-      `--cond: the networks of ${cfg} have no classes; choose --cfg stylegan2 or stylegan2-small`,
-    );
-  if (architecture === "progan" && values.plWeight > 0)
-    throw new UserError(`--pl-weight: ${cfg} has no w whose path length could be regularized; leave it out`);
-  if (architecture === "progan" && values.styleMixing > 0)
-    throw new UserError(`--style-mixing: ${cfg} has no styles to mix; leave it out`);
-  if (overrides.growthKimg !== undefined && !growth)
-    throw new UserError(
-      `--growth-kimg: ${cfg} does not grow; choose --cfg progan or stylegan1, or leave it out`,
-    );
+/** `progan or stylegan1` */
+function namesOf(wanted: (preset: (typeof presets)[keyof typeof presets]) => boolean): string {
+  const names = Object.entries(presets).flatMap(([name, preset]) => (wanted(preset) ? [name] : []));
+  return names.length < 2 ? names.join() : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
 /** The largest number up to `limit` that divides all of `numbers`: groups must fill every batch. */
@@ -294,8 +423,4 @@ function commonDivisor(numbers: readonly number[], limit: number): number {
     if (numbers.every((n) => n % divisor === 0)) return divisor;
   }
   return 1;
-}
-
-function withoutUndefined<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }

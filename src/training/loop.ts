@@ -124,7 +124,7 @@ class TrainingLoop {
   async run(): Promise<TrainingEnd> {
     const { run, shouldStop, reporter } = this.#options;
     await this.#begin();
-    run.writeRunning("training");
+    this.#steering.announce("training");
     while (!this.#isComplete && !this.#isStopping) {
       this.#step();
       reporter.step(this.#trainer.curNimg, this.#totalNimg);

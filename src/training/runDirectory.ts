@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { type MetricName, metricNames } from "../metrics/names.js";
+import type { Setting } from "../protocol/control.js";
 import {
   type EventRow,
   eventRowSchema,
@@ -21,6 +22,7 @@ import { UserError } from "../system/errors.js";
 import { processStart } from "../system/processes.js";
 import { appendToOwn, readOwn, removeOwn } from "../system/regularFile.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
+import { OptionError } from "./optionError.js";
 
 /** Options with the names of as many classes as there may be. */
 const mostOptionBytes = 2 ** 25;
@@ -51,18 +53,24 @@ export class RunDirectory {
       }
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
-      throw new UserError(`--outdir ${outdir}: no run can be created there (${code}); choose another folder`);
+      throw new OptionError(
+        (name) => `${name("outdir", outdir)}: no run can be created there (${code}); choose another folder`,
+      );
     }
   }
 
   /** An existing run. @throws UserError when the folder is not one */
   static open(path: string): RunDirectory {
     const run = new RunDirectory(path);
-    if (!existsSync(path)) throw new UserError(`--resume ${path}: no such file or folder`);
+    if (!existsSync(path)) throw new OptionError((name) => `${name("resume", path)}: no such file or folder`);
     if (!existsSync(run.optionsFile))
-      throw new UserError(`--resume ${path}: not the folder of a run (it has no training_options.json)`);
+      throw new OptionError(
+        (name) => `${name("resume", path)}: not the folder of a run (it has no training_options.json)`,
+      );
     if (!existsSync(run.stateFile))
-      throw new UserError(`--resume ${path}: the run ended before its first snapshot; start it again`);
+      throw new OptionError(
+        (name) => `${name("resume", path)}: the run ended before its first snapshot; start it again`,
+      );
     run.#removeTemporaryFiles();
     return run;
   }
@@ -139,9 +147,10 @@ export class RunDirectory {
   }
 
   /** Says that this process trains the run. */
-  writeRunning(state: Running["state"]): void {
+  writeRunning(state: Running["state"], settings: Setting[]): void {
     const running: Running = {
       ...{ pid: process.pid, processStart: processStart(process.pid), hostname: hostname(), state },
+      settings,
     };
     writeFileAtomically(this.runningFile, `${JSON.stringify(running)}\n`);
   }

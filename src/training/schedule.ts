@@ -3,15 +3,10 @@
 
 import { z } from "zod";
 import { type Growth, minLevel } from "../networks/progressive.js";
+import { type ByResolution, byResolutionOf, valueAt } from "./byResolution.js";
 import type { TrainingConfig } from "./configSchema.js";
 
-/** A value for each resolution that has one of its own; the others take `base`. */
-const byResolutionSchema = z.strictObject({
-  base: z.number().positive(),
-  at: z.record(z.string().regex(/^\d+$/), z.number().positive()),
-});
-
-export type ByResolution = z.infer<typeof byResolutionSchema>;
+const byResolutionSchema = byResolutionOf(z.number().positive());
 
 export const growthScheduleSchema = z.strictObject({
   /** Side of the first images, a power of two from 4 on. */
@@ -111,9 +106,4 @@ function lengthsOf({ stabilizeKimg, fadeKimg }: GrowthSchedule): { stabilizeNimg
 /** The largest batch of the schedule. */
 export function largestBatch({ batch }: GrowthSchedule): number {
   return Math.max(batch.base, ...Object.values(batch.at));
-}
-
-/** The value for a resolution. */
-export function valueAt({ base, at }: ByResolution, resolution: number): number {
-  return at[String(resolution)] ?? base;
 }

@@ -1,11 +1,12 @@
 // What happens between two steps when someone steers the run: pause, snapshot, stop, new settings.
 
 import { setImmediate, setTimeout } from "node:timers/promises";
-import { type Command, type SettingChange, type SettingName, settingNames } from "../protocol/control.js";
+import type { Command, SettingChange } from "../protocol/control.js";
+import type { Running } from "../protocol/runFiles.js";
 import type { TrainingConfig } from "./configSchema.js";
 import { ControlFile, type ControlLine } from "./control.js";
 import type { RunDirectory } from "./runDirectory.js";
-import { settingObstacle, settingOf, withSetting } from "./settings.js";
+import { settingOf, settingProblem, settingsOf, withSetting } from "./settings.js";
 
 // While paused: how soon a command or Ctrl-C is noticed.
 const pausedPollMs = 100;
@@ -63,6 +64,12 @@ export class Steering {
     run.appendEvent({ event: "changed", ...numbered, timestamp: now(), ...(id === undefined ? {} : { id }) });
   }
 
+  /** Tells whoever looks that this process trains the run, and what can be changed in it. */
+  announce(state: Running["state"]): void {
+    const { run, trainer } = this.#options;
+    run.writeRunning(state, settingsOf(trainer.config));
+  }
+
   /** However many commands there are: a stop is asked for after each, and what has no effect any more is not done. */
   async #handle(lines: readonly ControlLine[], isStopping: () => boolean): Promise<void> {
     for (const [i, line] of lines.entries()) {
@@ -98,9 +105,7 @@ export class Steering {
         message("Asked to stop: ending with a snapshot.");
         break;
       case "set":
-        for (const name of settingNames) {
-          const value = command.settings[name];
-          if (value === undefined) continue;
+        for (const [name, value] of Object.entries(command.settings)) {
           if (isOverruled(name, later)) this.#refuse(`${name} is set again by a later command`, id);
           else this.#change({ name, value, id });
         }
@@ -109,7 +114,7 @@ export class Steering {
   }
 
   #setPaused(paused: boolean): void {
-    if (paused !== this.#paused) this.#options.run.writeRunning(paused ? "paused" : "training");
+    if (paused !== this.#paused) this.announce(paused ? "paused" : "training");
     this.#paused = paused;
   }
 
@@ -121,16 +126,17 @@ export class Steering {
     this.#saved = state;
   }
 
-  #change({ name, value, id }: { name: SettingName; value: number; id: string }): void {
+  #change({ name, value, id }: { name: string; value: number; id: string }): void {
     const { trainer, message } = this.#options;
-    const obstacle = settingObstacle(trainer.config, name);
-    if (obstacle !== undefined) {
-      this.#refuse(obstacle, id);
+    const problem = settingProblem(trainer.config, name, value);
+    if (problem !== undefined) {
+      this.#refuse(problem, id);
       return;
     }
     const from = settingOf(trainer.config, name);
     trainer.changeConfig(withSetting(trainer.config, name, value));
     this.record({ setting: name, from, to: value }, id);
+    this.announce(this.#paused ? "paused" : "training");
     message(`${name} ${from} -> ${value}`);
   }
 
@@ -147,7 +153,7 @@ export class Steering {
 }
 
 /** Whether a setting gets another value before there is a step or a snapshot that the first has an effect on. */
-function isOverruled(name: SettingName, later: readonly ControlLine[]): boolean {
+function isOverruled(name: string, later: readonly ControlLine[]): boolean {
   for (const line of later) {
     if ("problem" in line) continue;
     const { command } = line;

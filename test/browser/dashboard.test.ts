@@ -77,10 +77,10 @@ describe("a live training", () => {
     await page.getByRole("button", { name: "Pause" }).click();
     await page.getByText("Paused", { exact: true }).waitFor();
     const before = rows().length;
-    await page.getByRole("spinbutton", { name: "R1 gamma" }).fill("3.5");
+    await page.getByRole("spinbutton", { name: "gamma" }).fill("3.5");
     await page.getByRole("button", { name: "Apply" }).click();
     await page
-      .getByText(/R1 gamma .* → 3\.5 at/)
+      .getByText(/gamma .* → 3\.5 at/)
       .first()
       .waitFor();
     await page.waitForTimeout(600);

@@ -32,6 +32,8 @@ beforeAll(async () => {
 });
 afterAll(() => work.dispose());
 
+const someData = ["--data", "data", ...tinyRun];
+
 let count = 0;
 /** A folder that is not there yet; a new one for each use, so that no test sees what another left behind. */
 const freshFolder = () => `fresh${count++}`;
@@ -44,15 +46,28 @@ describe("train: one line, exit code 2, and no run is begun", () => {
     ["a file that is no image", /file\.txt/, ["--data", "file.txt", ...tinyRun]],
     [
       "a resolution that is no power of two",
-      /resolution 12/,
+      /--resolution .*12.* is not a power of two/,
       ["--data", "data", ...tinyRun, "--resolution", "12"],
     ],
     [
       "a resolution too small for a network",
-      /resolution/,
+      /--resolution 4/,
       ["--data", "data", ...tinyRun, "--resolution", "4"],
     ],
-    ["fewer images than the batch", /3 .*batch of 4/, ["--data", "three", ...tinyRun]],
+    ["a batch that its parts do not fill", /--batch-gpu 3.*of 4/, [...someData, "--batch-gpu", "3"]],
+    ["one value for each size without growth", /--batch: .*one number/, [...someData, "--batch", "4,8:2"]],
+    [
+      "a size to start with without growth",
+      /--start-resolution.*grow/,
+      [...someData, "--start-resolution", "4"],
+    ],
+    [
+      "a start of the schedule without a network",
+      /--resume-kimg.*--resume/,
+      [...someData, "--resume-kimg", "1"],
+    ],
+    ["an option that the networks do not read", /--z-norm.*no use/, [...someData, "--z-norm", "rms"]],
+    ["what is neither yes nor no", /--histograms .*maybe.* is not yes or no/, ["--histograms", "maybe"]],
     ["an unknown option", /--bogus/, ["--data", "data", "--bogus"]],
     ["an unknown configuration", /stylegan9.*stylegan2-small/, ["--data", "data", "--cfg", "stylegan9"]],
     ["a batch of 0", /--batch/, ["--data", "data", ...tinyRun, "--batch", "0"]],

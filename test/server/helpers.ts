@@ -125,7 +125,10 @@ export function addTicks(path: string, count: number, from = 1): void {
 
 /** Makes the run one that this process trains. */
 export function setRunning(path: string, state = "training"): void {
-  const running = { pid: process.pid, processStart: processStart(process.pid), hostname: hostname(), state };
+  const settings = [{ name: "gamma", text: "weight of R1", value: 1, range: { min: 0, aboveMin: true } }];
+  const running = {
+    ...{ pid: process.pid, processStart: processStart(process.pid), hostname: hostname(), state, settings },
+  };
   writeFileSync(join(path, "running.json"), JSON.stringify(running));
 }
 

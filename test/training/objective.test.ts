@@ -8,11 +8,11 @@ import { setThreads } from "../../src/torch/runtime.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import type { Tensor } from "../../src/torch/tensor.js";
 import type { Reals } from "../../src/training/batch.js";
-import { resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
+import { resolveConfig } from "../../src/training/config.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { fadeReals } from "../../src/training/growth.js";
+import type { PenaltyName, TrainingOptions } from "../../src/training/options.js";
 import type { PhaseName } from "../../src/training/phases.js";
-import type { PenaltyName } from "../../src/training/presets.js";
 import { Trainer } from "../../src/training/trainer.js";
 
 beforeAll(() => setThreads(1));
@@ -28,7 +28,7 @@ const families = ["stylegan2-small", "stylegan2-minimal", "stylegan1", "progan"]
 type Family = (typeof families)[number];
 
 /** The smallest networks of a configuration. Those that grow are in their first fade after the first step. */
-function configOf(cfg: Family, overrides: TrainingOverrides = {}, resolution = 8): TrainingConfig {
+function configOf(cfg: Family, overrides: TrainingOptions = {}, resolution = 8): TrainingConfig {
   const facts = {
     resolution,
     source: "test",
@@ -42,7 +42,8 @@ function configOf(cfg: Family, overrides: TrainingOverrides = {}, resolution = 8
   };
   const grows = cfg === "stylegan1" || cfg === "progan";
   const config = resolveConfig(cfg, facts, {
-    ...{ batch: 4, channelBase: 64, channelMax: 8, mappingLayers: 2 },
+    ...{ batch: 4, channelBase: 64, channelMax: 8 },
+    ...(cfg === "progan" ? {} : { mappingLayers: 2 }),
     ...(grows ? { growthKimg: 0.003 } : {}),
     ...overrides,
   });

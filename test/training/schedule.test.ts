@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type DatasetFacts, resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
+import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
+import type { TrainingOptions } from "../../src/training/options.js";
 import { type GrowthSchedule, largestBatch, scheduleAt } from "../../src/training/schedule.js";
 
 const schedule: GrowthSchedule = {
@@ -27,7 +28,7 @@ function facts(resolution: number): DatasetFacts {
   };
 }
 
-function growthOf(cfg: string, resolution: number, overrides: TrainingOverrides = {}): GrowthSchedule {
+function growthOf(cfg: string, resolution: number, overrides: TrainingOptions = {}): GrowthSchedule {
   const { growth } = resolveConfig(cfg, facts(resolution), overrides);
   if (!growth) throw new Error(`${cfg} does not grow`);
   return growth;

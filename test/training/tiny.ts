@@ -2,8 +2,9 @@
 
 import { randn } from "../../src/torch/random.js";
 import type { Reals } from "../../src/training/batch.js";
-import { type DatasetFacts, resolveConfig, type TrainingOverrides } from "../../src/training/config.js";
+import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
+import type { TrainingOptions } from "../../src/training/options.js";
 
 const facts = (classNames: string[]): DatasetFacts => ({
   resolution: 8,
@@ -17,7 +18,7 @@ const facts = (classNames: string[]): DatasetFacts => ({
   classNames,
 });
 
-export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string[] = []): TrainingConfig {
+export function tinyConfig(overrides: TrainingOptions = {}, classNames: string[] = []): TrainingConfig {
   const config = resolveConfig("stylegan2-small", facts(classNames), {
     batch: 4,
     channelBase: 128,
@@ -32,9 +33,9 @@ export function tinyConfig(overrides: TrainingOverrides = {}, classNames: string
 }
 
 /** Tiny networks of a preset, with path length regularization and style mixing where they have styles. */
-export function tinyFamilyConfig(cfg: string, overrides: TrainingOverrides = {}): TrainingConfig {
-  const styles = cfg === "progan" ? {} : { plWeight: 2, styleMixing: 0.9 };
-  const small = { batch: 4, channelBase: 64, channelMax: 8, mappingLayers: 2, latentDim: 8 };
+export function tinyFamilyConfig(cfg: string, overrides: TrainingOptions = {}): TrainingConfig {
+  const styles = cfg === "progan" ? {} : { plWeight: 2, styleMixing: 0.9, mappingLayers: 2 };
+  const small = { batch: 4, channelBase: 64, channelMax: 8, latentDim: 8 };
   return resolveConfig(cfg, facts([]), { ...small, ...styles, ...overrides });
 }
 

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RunDetail } from "../../src/protocol/api.js";
-import type { CommandRequest, SettingName, Settings } from "../../src/protocol/control.js";
+import type { CommandRequest, Setting, Settings } from "../../src/protocol/control.js";
 import type { EventRow } from "../../src/protocol/runFiles.js";
 import { control, hasToken } from "./api.js";
 import { kimg, short } from "./format.js";
@@ -102,7 +102,7 @@ export function Steer({ run, detail, folder }: SteerProps) {
         <StopButton disabled={disabled} onStop={() => ask({ command: "stop" }, "Stopping …")} />
       </div>
       <SettingsForm
-        {...{ detail, events, disabled }}
+        {...{ settings: detail.settings, disabled }}
         onSet={(settings) => ask({ command: "set", settings }, "Changing …")}
       />
       <p class={`notice ${notice?.bad ? "bad" : ""}`} role="status">
@@ -142,48 +142,37 @@ function StopButton({ disabled, onStop }: { disabled: boolean; onStop: () => voi
 }
 
 interface SettingsFormProps {
-  detail: RunDetail;
-  events: readonly EventRow[];
+  settings: readonly Setting[];
   disabled: boolean;
   onSet: (settings: Settings) => void;
 }
 
-const labels: Readonly<Record<SettingName, string>> = {
-  gamma: "R1 gamma",
-  lr: "Learning rate",
-  snapshotTicks: "Snapshot ticks",
-};
-
-function SettingsForm({ detail, events, disabled, onSet }: SettingsFormProps) {
-  const [edited, setEdited] = useState<Partial<Record<SettingName, string>>>({});
-  const present = presentSettings(detail, events);
-  const names = Object.keys(present) as SettingName[];
-  const changed = names.flatMap((name) => {
-    const value = Number(edited[name]);
-    return edited[name] !== undefined && edited[name] !== "" && value !== present[name]
-      ? [[name, value] as const]
-      : [];
+function SettingsForm({ settings, disabled, onSet }: SettingsFormProps) {
+  const [edited, setEdited] = useState<Readonly<Record<string, string>>>({});
+  const changed = settings.flatMap(({ name, value }) => {
+    const text = edited[name] ?? "";
+    return text !== "" && Number(text) !== value ? [[name, Number(text)] as const] : [];
   });
   return (
     <form
       class="settings"
       onSubmit={(event) => {
         event.preventDefault();
-        if (changed.length > 0) onSet(Object.fromEntries(changed) as Settings);
+        if (changed.length > 0) onSet(Object.fromEntries(changed));
         setEdited({});
       }}
     >
-      {names.map((name) => (
-        <label key={name}>
-          <span class="field-name">{labels[name]}</span>
+      {settings.map(({ name, text, value, range: { min, max, aboveMin, whole } }) => (
+        <label key={name} title={text}>
+          <span class="field-name">{name}</span>
           <input
             type="number"
             inputMode="decimal"
             required
-            min={name === "snapshotTicks" ? 1 : 1e-9}
-            max={name === "lr" ? 10 : 1e6}
-            step={name === "snapshotTicks" ? 1 : "any"}
-            value={edited[name] ?? String(present[name])}
+            min={aboveMin ? min + 1e-9 : min}
+            max={max}
+            step={whole ? 1 : "any"}
+            value={edited[name] ?? String(value)}
             disabled={disabled}
             onInput={(event) => setEdited({ ...edited, [name]: event.currentTarget.value })}
           />
@@ -196,32 +185,12 @@ function SettingsForm({ detail, events, disabled, onSet }: SettingsFormProps) {
   );
 }
 
-/** The values that the training goes on with now: those of the options, and what has been changed since. */
-function presentSettings({ options }: RunDetail, events: readonly EventRow[]): Settings {
-  const { penalty, optimizer, growth, snapshotTicks } = (options ?? {}) as {
-    penalty?: { r1Gamma?: number };
-    optimizer?: { gLr?: number };
-    growth?: { gLr?: { base?: number } } | null;
-    snapshotTicks?: number;
-  };
-  const r1Gamma = penalty?.r1Gamma;
-  const lr = growth?.gLr?.base ?? optimizer?.gLr;
-  const settings: Settings = {
-    ...(r1Gamma ? { gamma: r1Gamma } : {}),
-    ...(lr ? { lr } : {}),
-    ...(snapshotTicks ? { snapshotTicks } : {}),
-  };
-  for (const event of events)
-    if (event.event === "changed" && event.setting in settings) settings[event.setting] = event.to;
-  return settings;
-}
-
 /** What an event says to a person. */
 export function textOf(event: EventRow): string {
   const at = `at ${kimg(event.nimg)} kimg`;
   switch (event.event) {
     case "changed":
-      return `${labels[event.setting]} ${short(event.from)} → ${short(event.to)} ${at}.`;
+      return `${event.setting} ${short(event.from)} → ${short(event.to)} ${at}.`;
     case "paused":
       return `Paused ${at}.`;
     case "resumed":
@@ -239,7 +208,7 @@ export function textOf(event: EventRow): string {
 export function markOf(event: EventRow): string | null {
   switch (event.event) {
     case "changed":
-      return `${{ gamma: "γ", lr: "lr", snapshotTicks: "snap" }[event.setting]} ${short(event.to)}`;
+      return `${event.setting} ${short(event.to)}`;
     case "paused":
       return "paused";
     default:

@@ -1,0 +1,176 @@
+// stylegan train: what it does.
+
+import { basename, dirname, resolve } from "node:path";
+import type { Dataset } from "../../data/dataset.js";
+import { openSnapshot } from "../../interop/openSnapshot.js";
+import { UserError } from "../../system/errors.js";
+import { isDirectory } from "../../system/files.js";
+import { threads, torchVersion } from "../../torch/runtime.js";
+import { asFlag, OptionError } from "../../training/optionError.js";
+import { defaultPreset, presetNamed } from "../../training/presets.js";
+import {
+  checkNetworkPath,
+  type FinishedRun,
+  prepareRun,
+  type RunListener,
+  type RunRequest,
+  resumeRun,
+  type StartedRun,
+  startRun,
+} from "../../training/run.js";
+import { DivergenceError } from "../../training/statistics.js";
+import { createReporter } from "../progress.js";
+import { exitCodeOf, type StopSignal, watchSignals } from "../signals.js";
+import type { TrainCommandOptions } from "../train.js";
+import { givenOptions } from "../trainOptions.js";
+import { printNotes, useDevice } from "./openNetwork.js";
+import { serveTraining, type TrainingPage } from "./serveTraining.js";
+import { printConfiguration, printDryRun } from "./trainFacts.js";
+
+/** Errors about options name them as they stand on the command line. */
+export async function run(options: TrainCommandOptions): Promise<void> {
+  try {
+    await runCommand(options);
+  } catch (error) {
+    throw error instanceof OptionError ? new UserError(error.named(asFlag)) : error;
+  }
+}
+
+async function runCommand(options: TrainCommandOptions): Promise<void> {
+  const { cfg, resume, device } = options;
+  const given = givenOptions(options as unknown as Record<string, unknown>);
+  if (options.show) {
+    printConfiguration(cfg ?? defaultPreset, given);
+    return;
+  }
+  useDevice(options);
+  const request: RunRequest = { cfg, options: given, device };
+  const isResume = resume !== undefined && isDirectory(resume);
+  const page = await openPage(options, isResume ? dirname(resolve(resume)) : options.outdir);
+  try {
+    if (isResume) await trained(page, (listener) => resumeRun(resume, request, listener));
+    else await startNew(request, options, page);
+  } finally {
+    page?.close();
+  }
+}
+
+async function openPage(
+  { serve, dryRun }: TrainCommandOptions,
+  folder: string,
+): Promise<TrainingPage | undefined> {
+  if (serve === undefined || dryRun) return undefined;
+  const page = await serveTraining({ folder, port: serve === true ? undefined : serve });
+  process.stdout.write(`Watch and steer it at ${page.url}\n`);
+  return page;
+}
+
+async function startNew(
+  request: RunRequest,
+  { resume, outdir, dryRun }: TrainCommandOptions,
+  page: TrainingPage | undefined,
+): Promise<void> {
+  if (request.cfg !== undefined) presetNamed(request.cfg);
+  if (resume !== undefined) checkNetworkPath(resume);
+  const network = resume === undefined ? undefined : openSnapshot(resume);
+  try {
+    if (network) printNotes(network.notes);
+    const whole = { ...request, network };
+    if (!dryRun) {
+      await trained(page, (listener) => startRun(whole, { outdir, listener }));
+      return;
+    }
+    const prepared = await prepareRun(whole, preparation(page));
+    try {
+      printDryRun(prepared, request);
+    } finally {
+      prepared.dataset.close();
+    }
+  } finally {
+    network?.close();
+  }
+}
+
+/** Runs a training to its end and says how it ended, and what comes next. */
+async function trained(
+  page: TrainingPage | undefined,
+  run: (listener: RunListener) => Promise<FinishedRun>,
+): Promise<void> {
+  let training:
+    | { about: StartedRun; reporter: ReturnType<typeof createReporter>; stop: StopSignal }
+    | undefined;
+  const listener: RunListener = {
+    ...preparation(page),
+    started: (about) => {
+      const reporter = createReporter({ stream: process.stdout, log: (line) => about.run.log(line) });
+      const stop = watchSignals(() =>
+        reporter.message("Stopping after this step, with a snapshot. Once more ends at once."),
+      );
+      training = { about, reporter, stop };
+      page?.show({ state: "run", run: basename(resolve(about.run.path)) });
+      reporter.message(headline(about));
+      return reporter;
+    },
+    shouldStop: () => training?.stop.signal !== undefined,
+  };
+  try {
+    const finished = await run(listener);
+    for (const line of closing(finished)) training?.reporter.message(line);
+    // Without a signal the page has asked for the end.
+    if (!finished.complete && training?.stop.signal !== undefined)
+      process.exitCode = exitCodeOf(training.stop);
+  } catch (error) {
+    if (!(error instanceof DivergenceError)) throw error;
+    const folder = training?.about.run;
+    const message = `${error.message}; the run is stopped. Start again from the last snapshot in ${folder?.path} with a lower --lr or another --gamma.`;
+    folder?.log(message);
+    process.stderr.write(`stylegan: ${message}\n`);
+    process.exitCode = 1;
+  } finally {
+    training?.stop.ignore();
+  }
+}
+
+function headline({ run, config, dataset }: StartedRun): string {
+  const { mirror } = config.data;
+  const pictures = `${dataset.length} pictures${mirror ? ", mirrored," : ""} at ${dataset.resolution} px`;
+  const shown = dataset.length * (mirror ? 2 : 1);
+  const fewer = shown < config.batch ? " (more than there are: a step shows some several times)" : "";
+  return `${run.path}: ${config.cfg} on ${pictures}, batch ${config.batch}${fewer}, libtorch ${torchVersion()}, ${threads()} threads`;
+}
+
+/** What to do next. */
+function closing({ run, config, complete, fakesFile }: FinishedRun): string[] {
+  const folder = run.path;
+  const program = "npm run stylegan --";
+  if (!complete) return [`Stopped and saved. Go on with: ${program} train --resume ${folder}`];
+  return [
+    `\nDone. Look at ${fakesFile}, beside reals.png. What next:`,
+    `  more pictures:  ${program} generate --network ${folder} --seeds 0-15 --outdir out`,
+    `  train longer:   ${program} train --resume ${folder} --kimg ${config.kimg * 2}`,
+    `  your pictures:  ${program} train --data FOLDER --cfg stylegan2-small --resolution 32 --mirror`,
+  ];
+}
+
+/** A word on what takes long and what is left out. */
+function preparation(page: TrainingPage | undefined): Pick<RunListener, "preparing" | "opened"> {
+  const { stdout, stderr } = process;
+  let shown = 0;
+  return {
+    preparing({ source, done, total }) {
+      const now = performance.now();
+      if (total !== null && done !== total && now - shown < (stdout.isTTY ? 100 : 10_000)) return;
+      shown = now;
+      page?.show({ state: "preparing", source, done, total });
+      if (total === null) return;
+      const line = `preparing pictures ${done}/${total}`;
+      stdout.write(stdout.isTTY ? `\r${line}${done === total ? "\n" : ""}` : `${line}\n`);
+    },
+    opened({ skipped }: Dataset) {
+      if (skipped.length === 0) return;
+      stderr.write(`${skipped.length} files could not be read and are left out:\n`);
+      for (const { file, reason } of skipped.slice(0, 20)) stderr.write(`  ${file}: ${reason}\n`);
+      if (skipped.length > 20) stderr.write(`  … and ${skipped.length - 20} more\n`);
+    },
+  };
+}

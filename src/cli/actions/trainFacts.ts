@@ -1,0 +1,69 @@
+// What `train` tells of a run without starting it: the values of its options with their sources, sizes, memory, time.
+
+import { isByResolution } from "../../training/byResolution.js";
+import { type Origin, originsOf } from "../../training/config.js";
+import { estimateRun } from "../../training/dryRun.js";
+import { flagOf, type TrainingOptions } from "../../training/options.js";
+import { presetNamed, sources } from "../../training/presets.js";
+import type { PreparedRun } from "../../training/run.js";
+import { duration } from "../progress.js";
+
+const out = (line: string) => process.stdout.write(`${line}\n`);
+
+/** `--show`: a configuration's values, measuring nothing. */
+export function printConfiguration(cfg: string, options: TrainingOptions): void {
+  const resolution = options.resolution ?? 64;
+  out(`${cfg}: ${presetNamed(cfg).summary}`);
+  out(`At ${resolution} px (--resolution):\n`);
+  printOrigins(originsOf(cfg, resolution, options));
+}
+
+/** `--dry-run` */
+export function printDryRun(
+  { config, dataset }: PreparedRun,
+  { options, device }: { options: TrainingOptions; device: string },
+): void {
+  out(JSON.stringify(config, null, 2));
+  out("\nWhere the values come from:");
+  printOrigins(originsOf(config.cfg, dataset.resolution, options));
+  const { sizes, phaseSeconds, secPerKimg, peakMemoryMb } = estimateRun(config, device);
+  out(`\n${"part".padEnd(28)}${"parameters".padStart(12)}${"buffers".padStart(12)}`);
+  for (const { name, parameters, buffers } of sizes)
+    out(`${name.padEnd(28)}${String(parameters).padStart(12)}${String(buffers).padStart(12)}`);
+  out(`\n${dataset.length} pictures. One step of each phase, measured on random pictures:`);
+  for (const [name, seconds] of Object.entries(phaseSeconds))
+    out(`  ${name.padEnd(8)}${seconds.toFixed(3)} s`);
+  out(
+    `${secPerKimg.toFixed(1)} sec/kimg; ${config.kimg} kimg take about ${duration(secPerKimg * config.kimg)}`,
+  );
+  out(`memory: ${peakMemoryMb} MB at the peak`);
+}
+
+function printOrigins(origins: readonly Origin[]): void {
+  const rows = origins.map(({ name, value, source }) => [
+    flagOf(name),
+    valueText(value),
+    source ?? "your choice",
+  ]);
+  const width = (column: 0 | 1) =>
+    Math.min(Math.max(...rows.map((row) => (row[column] as string).length)), 40);
+  for (const [flag = "", value = "", source = ""] of rows)
+    out(`  ${flag.padEnd(width(0))}  ${value.padEnd(width(1))}  ${source}`);
+  const used = Object.entries(sources).filter(([letters]) =>
+    origins.some(({ source }) => source?.split(",")[0] === letters),
+  );
+  out("");
+  for (const [letters, what] of used) out(`  ${letters.padEnd(6)}${what}`);
+}
+
+/** As it would be given on the command line. */
+function valueText(value: unknown): string {
+  if (value === null) return "none";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.length > 0 ? value.join(",") : "none";
+  if (isByResolution(value))
+    return [value.base, ...Object.entries(value.at).map(([resolution, at]) => `${resolution}:${at}`)].join(
+      ",",
+    );
+  return String(value);
+}
