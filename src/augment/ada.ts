@@ -1,6 +1,8 @@
 // Adaptive discriminator augmentation: how strongly to augment, by how sure the discriminator is of the reals.
 // Karras et al., "Training Generative Adversarial Networks with Limited Data" (2020), section 3.1.
 
+import { z } from "zod";
+
 export interface AdaOptions {
   /** What r_t = E[sign(D(real))] should be: more means overfitting. */
   target: number;
@@ -13,14 +15,16 @@ export interface AdaOptions {
 /** The largest p: beyond, augmentations leak into what the generator makes (section 2.2; figure 4). */
 export const largestP = 0.85;
 
-export interface AdaState {
-  p: number;
+export const adaStateSchema = z.strictObject({
+  p: z.number().min(0).max(1),
   /** Sum of sign(D(real)) over the reals since the last adjustment, and their number. */
-  signs: number;
-  reals: number;
+  signs: z.number(),
+  reals: z.number().int().nonnegative(),
   /** Whether p has been held at `largestP`. */
-  reachedLargest: boolean;
-}
+  reachedLargest: z.boolean(),
+});
+
+export type AdaState = z.infer<typeof adaStateSchema>;
 
 export class AdaController {
   readonly #options: AdaOptions;

@@ -8,6 +8,7 @@ import { addNoise, cutOut, drawCutout, drawNoise } from "./corruption.js";
 import type { Draws } from "./draws.js";
 import { drawGeometry, type GeometryStrengths, warp } from "./geometry.js";
 import { drawFilter, filterImages } from "./imageFilter.js";
+import { type PipelineName, pipelines } from "./names.js";
 
 /** How likely each augmentation is, as a multiple of the pipeline's probability p; 0: never. */
 export interface AugmentStrengths extends GeometryStrengths, ColorStrengths {
@@ -27,23 +28,6 @@ const groups = {
 } as const satisfies Record<string, readonly (keyof AugmentStrengths)[]>;
 
 type Group = keyof typeof groups;
-
-const pipelines = {
-  blit: ["blit"],
-  geom: ["geom"],
-  color: ["color"],
-  filter: ["filter"],
-  noise: ["noise"],
-  cutout: ["cutout"],
-  bg: ["blit", "geom"],
-  bgc: ["blit", "geom", "color"],
-  bgcf: ["blit", "geom", "color", "filter"],
-  bgcfn: ["blit", "geom", "color", "filter", "noise"],
-  bgcfnc: ["blit", "geom", "color", "filter", "noise", "cutout"],
-} as const satisfies Record<string, readonly Group[]>;
-
-export type PipelineName = keyof typeof pipelines;
-export const pipelineNames = Object.keys(pipelines) as PipelineName[];
 
 /** The strengths of a pipeline: 1 for what it applies. */
 export function pipelineStrengths(name: PipelineName): AugmentStrengths {

@@ -178,6 +178,8 @@ function effective(values: Values, given: TrainingOptions, transfer: Transfer | 
     gpLambda: isOn("wgan-gp") ? values.gpLambda : 0,
     gLr: values.gLr ?? values.lr,
     dLr: values.dLr ?? values.lr,
+    // ADA, program: after a transfer p moves five times as fast.
+    adaKimg: transfer && given.adaKimg === undefined ? values.adaKimg / 5 : values.adaKimg,
     // ADA: no ramp-up where the moving average starts from a trained network.
     emaRampup: transfer && given.emaRampup === undefined ? null : values.emaRampup,
   };
@@ -390,6 +392,24 @@ function checkCombination({ cfg, values, given, facts }: Parts): void {
       `${given.startResolution} px are more than the run's ${facts.resolution} px`,
     );
   checkPenalties(values.penalty, given);
+  checkAugmentation(values.aug, given);
+}
+
+/** Which of the ways to augment an option is for. */
+const augmentOptions = {
+  augpipe: ["ada", "fixed"],
+  augP: ["ada", "fixed"],
+  augTarget: ["ada"],
+  adaKimg: ["ada"],
+} as const satisfies Partial<Record<OptionName, readonly Values["aug"][]>>;
+
+function checkAugmentation(mode: Values["aug"], given: TrainingOptions): void {
+  for (const [option, modes] of Object.entries(augmentOptions)) {
+    if (given[option as OptionName] === undefined || (modes as readonly string[]).includes(mode)) continue;
+    throw new OptionError(
+      (name) => `${name(option)} is of ${name("aug", modes.join(" or "))}, which is not on; leave it out`,
+    );
+  }
 }
 
 function checkPenalties(on: readonly PenaltyName[], given: TrainingOptions): void {

@@ -82,6 +82,7 @@ const before = {
   minibatchRepeats: 1,
   imageSnapshotTicks: null,
   histograms: false,
+  augment: { mode: "none", pipeline: "bgc", p: 0, target: 0.6, kimg: 500 },
   transfer: null,
 } as const satisfies Partial<TrainingConfig>;
 

@@ -198,6 +198,7 @@ class TrainingLoop {
     progress.tick += 1;
     progress.tickStartNimg = trainer.curNimg;
     this.#report();
+    for (const notice of trainer.takeNotices()) this.#options.reporter.message(notice);
     const { snapshotTicks, imageSnapshotTicks } = trainer.config;
     const isDue = (ticks: number) => this.#isComplete || progress.tick % ticks === 0;
     await this.#save({ networks: isDue(snapshotTicks), picture: isDue(imageSnapshotTicks ?? snapshotTicks) });

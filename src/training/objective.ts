@@ -1,6 +1,7 @@
 // What the terms of training minimize. Values only: the trainer steps the optimizers.
 
 import { z } from "zod";
+import type { Augmentation } from "../augment/augmentation.js";
 import type { AdversarialLoss } from "../losses/adversarial.js";
 import { movedMean, pathLengths, unbiasedMean } from "../losses/pathLength.js";
 import { interpolate, penaltiesIn } from "../losses/penalties.js";
@@ -23,6 +24,8 @@ export interface Observations {
   w?: Tensor;
   /** [N] */
   pathLengths?: Tensor;
+  /** D's logits of reals [N, 1]. */
+  realLogits?: Tensor;
 }
 
 /** A term's value on a batch, and what it reports: the mean of each named tensor goes into the statistics. */
@@ -43,6 +46,8 @@ export interface ObjectiveOptions {
   D: Discriminator;
   loss: AdversarialLoss;
   config: TrainingConfig;
+  /** What is done to every picture before D sees it. */
+  augmentation: Augmentation;
   /** The classes of the training set's pictures; networks with classes need them. */
   labels?: ArrayLike<number> | undefined;
 }
@@ -55,15 +60,17 @@ export class Objective implements Stateful {
   readonly #G: Generator;
   readonly #D: Discriminator;
   readonly #adversarial: AdversarialLoss;
+  readonly #augmentation: Augmentation;
   readonly #labels: ArrayLike<number>;
   #config: TrainingConfig;
 
-  constructor({ G, D, loss, config, labels = [] }: ObjectiveOptions) {
+  constructor({ G, D, loss, config, augmentation, labels = [] }: ObjectiveOptions) {
     if (G.cDim > 0 && labels.length === 0)
       throw new Error(`the networks have ${G.cDim} classes: expected the labels of the training set`);
     this.#G = G;
     this.#D = D;
     this.#adversarial = loss;
+    this.#augmentation = augmentation;
     this.#labels = labels;
     this.#config = config;
     const [parameter] = G.parameters();
@@ -112,6 +119,7 @@ export class Objective implements Stateful {
     const all = (name: keyof Observations) => observations.flatMap((observed) => observed[name] ?? []);
     noGrad(() => {
       const [w, lengths] = [all("w"), all("pathLengths")];
+      for (const logits of all("realLogits")) this.#augmentation.observe(logits);
       if (w.length > 0) this.#G.updateWAvg(cat(w, 0));
       if (lengths.length === 0) return;
       this.plMean.lerp_(cat(lengths, 0).mean(), this.#config.pathLength.decay);
@@ -155,7 +163,8 @@ export class Objective implements Stateful {
 
   discriminatorLoss({ reals, latents }: Batch): Evaluation {
     const { images, w } = this.#fakes(latents);
-    return { ...this.#tellApart(this.#runDOnBoth({ ...latents, images }, reals)), observed: { w } };
+    const logits = this.#runDOnBoth({ ...latents, images }, reals);
+    return { ...this.#tellApart(logits), observed: { w, realLogits: logits.real.detach() } };
   }
 
   penalties(batch: Batch): Evaluation {
@@ -176,7 +185,7 @@ export class Objective implements Stateful {
     return {
       loss: loss.loss.add(penalty.loss),
       stats: { ...loss.stats, ...penalty.stats },
-      observed: { w: passes.generated().w },
+      observed: { w: passes.generated().w, realLogits: logits.real.detach() },
     };
   }
 
@@ -211,7 +220,7 @@ export class Objective implements Stateful {
    * done here. Gradients of both orders pass through.
    */
   #runD(images: Tensor, c: Tensor | null, options: DiscriminatorOptions = {}): Tensor {
-    return this.#D.forward(images, c, options);
+    return this.#D.forward(this.#augmentation.apply(images) ?? images, c, options);
   }
 
   /** Fakes that no gradient reaches the generator through. */

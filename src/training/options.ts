@@ -2,6 +2,7 @@
 // a run with its checks, what a resume and a page may change: all follow from a row here. Which value an option has when
 // nobody gives one stands in presets.ts.
 
+import { augmentModes, pipelineNames } from "../augment/names.js";
 import { metricNames } from "../metrics/names.js";
 import { maxSeed } from "../numpy/randomState.js";
 import { above0 } from "../system/numberRange.js";
@@ -28,7 +29,14 @@ export interface Option {
   type: OptionType<unknown, unknown>;
   /** One line for the help. */
   text: string;
-  group: "Data" | "Course of the run" | "Networks" | "Losses" | "Optimizers" | "Starting from a network";
+  group:
+    | "Data"
+    | "Course of the run"
+    | "Networks"
+    | "Losses"
+    | "Augmentation"
+    | "Optimizers"
+    | "Starting from a network";
   /** Where NVIDIA's programs have another name for it. */
   flag?: `--${string}`;
   /** Where it lives in the configuration of a run; what lives nowhere by itself is the work of config.ts. */
@@ -336,6 +344,41 @@ export const options = {
     text: "probability of style mixing",
     group: "Losses",
     at: "styleMixing",
+  },
+
+  // ---- augmentation ----
+  aug: {
+    type: oneOf(augmentModes),
+    text: "what is done to pictures before the discriminator sees them: none, ada (as much as it needs), fixed, diffaug",
+    group: "Augmentation",
+    at: "augment.mode",
+  },
+  augpipe: {
+    type: oneOf(pipelineNames),
+    text: `which augmentations ada and fixed apply: ${pipelineNames.join(", ")}`,
+    group: "Augmentation",
+    at: "augment.pipeline",
+  },
+  augP: {
+    flag: "--p",
+    type: number({ min: 0, max: 1 }),
+    text: "probability of each augmentation; of ada where it starts",
+    group: "Augmentation",
+    at: "augment.p",
+    changes: "training",
+  },
+  augTarget: {
+    flag: "--target",
+    type: number({ min: -1, max: 1 }),
+    text: "what ada wants the mean sign of the scores of reals to be",
+    group: "Augmentation",
+    at: "augment.target",
+  },
+  adaKimg: {
+    type: number(above0),
+    text: "kimg in which ada takes the probability from 0 to 1 at the most",
+    group: "Augmentation",
+    at: "augment.kimg",
   },
 
   // ---- optimizers ----

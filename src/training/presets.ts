@@ -74,6 +74,11 @@ const common = {
   // constant that the lengths are drawn to.
   plMeanInGradient: [false, "SG2, section 3.2"],
   styleMixing: [0.9, "SG1, section 3.1"],
+  aug: ["none", "here"],
+  augpipe: ["bgc", "ADA, section 4"],
+  augP: [0, "ADA, section 3.1"],
+  augTarget: [0.6, "ADA, section 3.1"],
+  adaKimg: [500, "ADA, section 3.1"],
   lrRampupKimg: [0, "PG, program"],
   adamBeta1: [0, "PG, appendix A.1"],
   adamBeta2: [0.99, "PG, appendix A.1"],

@@ -75,6 +75,9 @@ function obstacle(config: TrainingConfig, name: OptionName): string | undefined 
   const penalty = penalties[name];
   if (penalty !== undefined && settingOf(config, name) === 0)
     return `${penalty} is off in this run, so it has no ${name}`;
+  const { mode } = config.augment;
+  if (name === "augP" && mode !== "ada" && mode !== "fixed")
+    return "this run augments nothing with a probability, so it has no augP";
   const areOne = settingOf(config, "gLr") === settingOf(config, "dLr");
   if (name === "lr" && !areOne) return "the networks have learning rates of their own: change gLr or dLr";
   if ((name === "gLr" || name === "dLr") && areOne) return "both networks have one learning rate: change lr";

@@ -46,6 +46,12 @@ export class Statistics implements Stateful {
     }
   }
 
+  /** A number of this step, such as a setting that adapts. */
+  addNumber(name: string, value: number): void {
+    const entry = this.#sums.get(name) ?? { sum: 0, count: 0 };
+    this.#sums.set(name, { sum: entry.sum + value, count: entry.count + 1 });
+  }
+
   /**
    * Reads what has been added since the last call.
    * @throws DivergenceError that names the phase of a value that is not finite

@@ -1,6 +1,8 @@
 // One training step: the phases that are due, each followed by its optimizer, then the moving average.
 
 import { z } from "zod";
+import { largestP } from "../augment/ada.js";
+import { Augmentation } from "../augment/augmentation.js";
 import { createLoss } from "../losses/adversarial.js";
 import type { Discriminator, Generator } from "../networks/network.js";
 import { setGrowth } from "../networks/progressive.js";
@@ -49,6 +51,8 @@ export class Trainer implements Stateful {
   readonly gEma: Generator;
   readonly gOptimizer: Adam;
   readonly dOptimizer: Adam;
+  /** What is done to every picture before D sees it. */
+  readonly augmentation: Augmentation;
   readonly objective: Objective;
   readonly statistics = new Statistics();
   readonly phases: readonly Phase[];
@@ -56,6 +60,8 @@ export class Trainer implements Stateful {
   curNimg = 0;
   /** Steps taken so far. */
   batchIndex = 0;
+  /** What the person who trains should know, and has not been told. */
+  #notices: string[] = [];
   readonly #trained: Readonly<Record<Phase["network"], Trained>>;
   readonly #gBuffers: Tensor;
   readonly #emaParameters: FlatParameters;
@@ -93,7 +99,9 @@ export class Trainer implements Stateful {
     this.#emaParameters = new FlatParameters(this.gEma);
     this.#emaBuffers = layFlat(this.gEma.buffers());
     const loss = createLoss(config.loss.name, config.loss.options);
-    this.objective = new Objective({ G: this.G, D: this.D, loss, config, labels });
+    this.augmentation = new Augmentation(config.augment, config.seed);
+    const { augmentation } = this;
+    this.objective = new Objective({ G: this.G, D: this.D, loss, config, augmentation, labels });
     this.#point = this.#goTo(0);
   }
 
@@ -108,6 +116,7 @@ export class Trainer implements Stateful {
     for (const phase of this.phases) if (isDue(phase, this.batchIndex)) this.runPhase(phase, reals);
     const batch = reals.images.size(0);
     this.updateEma(batch);
+    this.#adjustAugmentation(batch);
     this.curNimg += batch;
     this.batchIndex += 1;
     const { minibatchRepeats, dRepeats } = this.config;
@@ -166,6 +175,15 @@ export class Trainer implements Stateful {
     }
   }
 
+  #adjustAugmentation(batch: number): void {
+    if (this.augmentation.endStep(batch))
+      this.#notices.push(
+        `augmentation has reached its largest probability, ${largestP}: there are too few pictures, or they are too much alike, for a run of this length. Add more pictures, or end the run while its pictures are good`,
+      );
+    if (this.config.augment.mode === "ada")
+      this.statistics.addNumber("Progress/augment", this.augmentation.p);
+  }
+
   /** θ_ema = β θ_ema + (1 - β) θ, with a half-life in images: β = 0.5^(batch / half-life). */
   updateEma(batch: number): void {
     const { ema } = this.config;
@@ -179,6 +197,13 @@ export class Trainer implements Stateful {
       else ours.lerp_(theirs, 1 - beta);
       this.#emaBuffers.copy_(this.#gBuffers);
     });
+  }
+
+  /** What has come up since the last call that the person who trains should know. */
+  takeNotices(): string[] {
+    const notices = this.#notices;
+    this.#notices = [];
+    return notices;
   }
 
   // ---- the schedule ----
@@ -203,6 +228,7 @@ export class Trainer implements Stateful {
   changeConfig(config: TrainingConfig): void {
     this.config = config;
     this.objective.changeConfig(config);
+    this.augmentation.changeConfig(config.augment);
     this.#goTo(this.#scheduleNimg);
   }
 
@@ -239,6 +265,7 @@ export class Trainer implements Stateful {
     return {
       ...{ G: weightsOf(G), D: weightsOf(D), G_ema: weightsOf(gEma) },
       ...{ "adam.G": gOptimizer, "adam.D": dOptimizer },
+      ...(this.config.augment.mode === "none" ? {} : { augmentation: this.augmentation }),
       ...{ objective, statistics, trainer: this, random: randomGenerators(this.device) },
     };
   }
@@ -262,6 +289,7 @@ export class Trainer implements Stateful {
       optimizer.dispose();
     }
     this.objective.dispose();
+    this.augmentation.dispose();
     this.#emaParameters.dispose();
     this.#gBuffers.dispose();
     this.#emaBuffers.dispose();

@@ -1,11 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Draws, drawsOf } from "../../src/augment/draws.js";
-import {
-  type AugmentStrengths,
-  augmentImages,
-  pipelineNames,
-  pipelineStrengths,
-} from "../../src/augment/pipeline.js";
+import { pipelineNames } from "../../src/augment/names.js";
+import { type AugmentStrengths, augmentImages, pipelineStrengths } from "../../src/augment/pipeline.js";
 import { enableKernels } from "../../src/torch/kernels.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
 import { expectClose, fixtureTensors } from "../helpers.js";
