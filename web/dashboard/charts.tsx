@@ -34,6 +34,16 @@ const kinds: readonly ChartKind[] = [
     ],
   },
   {
+    title: "Overfitting: sign of real scores",
+    optional: true,
+    lines: [{ label: "mean sign", colour: "real", column: "Loss/signs/real" }],
+  },
+  {
+    title: "Augmentation",
+    optional: true,
+    lines: [{ label: "p", colour: "plain", column: "Progress/augment" }],
+  },
+  {
     title: "R1 penalty",
     optional: true,
     lines: [{ label: "R1", colour: "real", column: "Loss/r1_penalty" }],
