@@ -57,6 +57,11 @@ const samples = {
   plBiasCorrection: true,
   plMeanInGradient: true,
   styleMixing: 0.25,
+  aug: "fixed",
+  augpipe: "bgcf",
+  augP: 0.2,
+  augTarget: 0.5,
+  adaKimg: 100,
   gLr: 0.0011,
   dLr: 0.0012,
   lrRampupKimg: 10,
@@ -94,7 +99,9 @@ describe("the table", () => {
   });
 
   it.each(placed)("%s changes its place in the configuration and nothing that it does not decide", (name) => {
-    const base: TrainingOptions = { penalty: ["r1", "r2", "wgan-gp"], r2Gamma: 1, batch: 16 };
+    const base: TrainingOptions = {
+      ...{ penalty: ["r1", "r2", "wgan-gp"], r2Gamma: 1, batch: 16, aug: "ada" },
+    };
     const before = resolveConfig("stylegan2-small", facts(32), base);
     const value = samples[name as keyof typeof samples];
     const after = resolveConfig("stylegan2-small", facts(32), { ...base, [name]: value });
