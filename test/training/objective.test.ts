@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { adversarialLosses } from "../../src/losses/adversarial.js";
 import { type Growth, layersInUse, setGrowth } from "../../src/networks/progressive.js";
 import { networkDescriptionSchema } from "../../src/networks/registry.js";
-import { noGrad } from "../../src/torch/autograd.js";
+import { backward, noGrad } from "../../src/torch/autograd.js";
 import { manualSeed, randn } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { liveTensors, scope } from "../../src/torch/scope.js";
@@ -211,6 +211,52 @@ describe("lazy regularization at any interval", () => {
     const means = trainer.statistics.takeMeans();
     const penalty = (6 / 4) * (means["Loss/gradient_penalty"] as number);
     expect((means["Phase/Dreg"] as number) / penalty).toBeCloseTo(1, 5);
+  });
+});
+
+describe("loss and penalties in one phase", () => {
+  const sets: [PenaltyName[], number[]][] = [
+    [["r1"], [4, 4]], // reals and fakes, each once
+    [
+      ["r1", "r2"],
+      [4, 4],
+    ],
+    [["wgan-gp"], [8, 4]], // both together, and what is between them
+    [
+      ["r1", "wgan-gp"],
+      [4, 4, 4],
+    ],
+  ];
+  it.each(sets)("%j: passes of %j images, with the gradients of both apart", (penalty, sizes) => {
+    const trainer = trainerOf(configOf("stylegan2-small", { penalty, penaltyInterval: 1 }));
+    const { objective, D } = trainer;
+    scope(() => {
+      const batch = objective.draw("discriminatorLossWithPenalties", realsFor(trainer));
+      trainer.trainOnly("D");
+      const weights = D.parameters();
+      const gradients = (losses: () => Tensor) =>
+        scope(() => {
+          manualSeed(7);
+          backward(losses(), weights);
+          return weights.map((weight) => {
+            const gradient = weight.grad()?.toFloat32Array() ?? new Float32Array(weight.numel);
+            weight.setGrad(null);
+            return gradient;
+          });
+        });
+      const forward = vi.spyOn(D, "forward");
+      const together = gradients(() => objective.evaluate("discriminatorLossWithPenalties", batch).loss);
+      expect(forward.mock.calls.map(([images]) => (images as Tensor).shape[0])).toEqual(sizes);
+      const apart = gradients(() =>
+        objective.evaluate("discriminatorLoss", batch).loss.add(objective.evaluate("penalties", batch).loss),
+      );
+      for (const [i, wanted] of apart.entries()) {
+        const got = together[i] as Float32Array;
+        expect(norm(got.map((value, at) => value - (wanted[at] as number)))).toBeLessThan(
+          1e-4 * norm(wanted) + 1e-7,
+        );
+      }
+    });
   });
 });
 
