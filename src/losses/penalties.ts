@@ -136,6 +136,7 @@ export const penalties = {
 } satisfies Record<string, Penalty>;
 
 export type PenaltyName = keyof typeof penalties;
+export const penaltyNames = Object.keys(penalties) as PenaltyName[];
 
 /** The rows that have a weight, in the order of the table. */
 export function penaltiesIn(settings: PenaltySettings): Penalty[] {

@@ -93,7 +93,11 @@ export const eventRowSchema = z.discriminatedUnion("event", [
 ]);
 export type EventRow = z.infer<typeof eventRowSchema>;
 
-/** A tick: means over it by name ("Loss/G/loss"), and histograms ("Histogram/scores/real"). */
+/**
+ * A tick: means over it by name ("Loss/G/loss"), and histograms: of scores ("Histogram/scores/real"), and where a run is
+ * asked for them of weights and activations at its end ("Histogram/weights/G.synthesis.b8.conv0.weight",
+ * "Histogram/activations/D.b8").
+ */
 export interface TickRow {
   nimg: number;
   tick: number;

@@ -1,6 +1,7 @@
 // The configuration of a run: made of a preset and the user's choices.
 
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
+import type { PenaltyName } from "../losses/penalties.js";
 import { checkMetricResolution } from "../metrics/descriptors.js";
 import type { NetworkShape } from "../networks/architecture.js";
 import {
@@ -21,7 +22,6 @@ import {
   optionNames,
   optionOf,
   options,
-  type PenaltyName,
   type PlacedOptions,
   type PresetOptionName,
   type TrainingOptions,

@@ -3,6 +3,7 @@
 // nobody gives one stands in presets.ts.
 
 import { augmentModes, pipelineNames } from "../augment/names.js";
+import { penaltyNames } from "../losses/penalties.js";
 import { metricNames } from "../metrics/names.js";
 import { maxSeed } from "../numpy/randomState.js";
 import { above0 } from "../system/numberRange.js";
@@ -19,10 +20,6 @@ import {
   text,
   yesNo,
 } from "./optionTypes.js";
-
-/** Gradient penalties by the names that `--penalty` takes. */
-export const penaltyNames = ["r1", "r2", "wgan-gp"] as const;
-export type PenaltyName = (typeof penaltyNames)[number];
 
 /** What is said of an option: its name is its property in the library, and its flag unless `flag` says otherwise. */
 export interface Option {

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { adversarialLosses } from "../../src/losses/adversarial.js";
+import type { PenaltyName } from "../../src/losses/penalties.js";
 import { type Growth, layersInUse, setGrowth } from "../../src/networks/progressive.js";
 import { networkDescriptionSchema } from "../../src/networks/registry.js";
 import { backward, noGrad } from "../../src/torch/autograd.js";
@@ -11,7 +12,7 @@ import type { Reals } from "../../src/training/batch.js";
 import { resolveConfig } from "../../src/training/config.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { fadeReals } from "../../src/training/growth.js";
-import type { PenaltyName, TrainingOptions } from "../../src/training/options.js";
+import type { TrainingOptions } from "../../src/training/options.js";
 import type { PhaseName } from "../../src/training/phases.js";
 import { Trainer } from "../../src/training/trainer.js";
 
