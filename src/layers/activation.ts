@@ -60,7 +60,8 @@ export function affineActivation(x: Tensor, options: AffineActivationOptions): T
   const { activation = "linear", clamp = null, ...affine } = options;
   if (hasKernels(x)) {
     const slope = activation === "lrelu" ? leakySlope : 1;
-    return affineKernel(x, { ...affine, slope, clamp });
+    const noiseStrength = affine.noise && affine.noiseStrength; // without noise there is nothing to multiply
+    return affineKernel(x, { ...affine, noiseStrength, slope, clamp });
   }
   const { scale, bias, noise, noiseStrength, scaleGain = 1, biasGain = 1, noiseGain = 1 } = affine;
   const [n, c] = x.shape as [number, number, number, number];
