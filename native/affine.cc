@@ -235,7 +235,7 @@ struct FusedAffine : Function<FusedAffine> {
 // The gradients of x and scale as a function of its own, for the gradients of gradients that R1 and path length take.
 struct AffineGradient : Function<AffineGradient> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& gradient, const OptionalTensor& x, const OptionalTensor& scale,
-                               const OptionalTensor& y, std::vector<double> constants, bool ofScale) {
+                               const OptionalTensor& y, const std::vector<double>& constants, bool ofScale) {
     at::Tensor none, dense = gradient.contiguous(at::MemoryFormat::ChannelsLast);
     Inputs in{x.value_or(dense), scale.value_or(none), none, none, none};
     Constants k = unpacked(constants);

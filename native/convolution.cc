@@ -109,7 +109,7 @@ struct Convolution : Function<Convolution> {
 };
 
 struct InputGradient : Function<InputGradient> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& w, std::vector<int64_t> inputSizes,
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& w, const std::vector<int64_t>& inputSizes,
                             int64_t stride, int64_t padding) {
     save(ctx, gy, w, {stride, padding});
     return gradients(gy, channelsLast(inputSizes, gy.options()), w, {stride, padding}, {true, false})[0];
@@ -125,7 +125,7 @@ struct InputGradient : Function<InputGradient> {
 };
 
 struct WeightGradient : Function<WeightGradient> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& x, std::vector<int64_t> weightSizes,
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gy, const at::Tensor& x, const std::vector<int64_t>& weightSizes,
                             int64_t weightType, int64_t stride, int64_t padding) {
     save(ctx, gy, x, {stride, padding});
     const at::Tensor w = channelsLast(weightSizes, x.options().dtype(static_cast<at::ScalarType>(weightType)));

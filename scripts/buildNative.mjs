@@ -19,8 +19,22 @@ import { fileIdentity, filesUnder, hashOf, hashOfFiles, updateStamp } from "./se
 // slower than one after the other, or are killed.
 const BYTES_PER_COMPILER = 1.5e9;
 
-/** @param {string} root */
-export const addonFile = (root) => path.join(root, "build", "native", "stylegan.node");
+/**
+ * One way to build the addon.
+ * @typedef {object} Flavour
+ * @property {"native" | "sanitize"} name  of its folder in build/, and of its entry in the stamp
+ * @property {string[]} flags              for compiler and linker, beside those of every build
+ * @property {NodeJS.ProcessEnv} env       for the programs that load it
+ */
+
+/** What everybody uses.
+ * @type {Flavour} */
+export const released = { name: "native", flags: [], env: {} };
+
+/** @param {string} root
+ * @param {Flavour} [flavour] */
+export const addonFile = (root, flavour = released) =>
+  path.join(root, "build", flavour.name, "stylegan.node");
 
 /** @param {string} root */
 const nativeFiles = (root) => filesUnder(path.join(root, "native"));
@@ -78,20 +92,26 @@ export function linkFlags(torch, platform = process.platform) {
  * @param {string} root
  * @param {Torch} torch
  * @param {Compiler} compiler
+ * @param {Flavour} [flavour]
  * @returns {string}
  */
-export function nativeKey(root, torch, compiler) {
-  return hashOf([toolKey(torch, compiler), ...linkFlags(torch), hashOfFiles(root, nativeFiles(root))]);
+export function nativeKey(root, torch, compiler, flavour = released) {
+  return hashOf([
+    toolKey(torch, compiler, flavour),
+    ...linkFlags(torch),
+    hashOfFiles(root, nativeFiles(root)),
+  ]);
 }
 
 /**
- * @param {string} root
  * @param {Torch} torch
  * @param {Compiler} compiler
+ * @param {Flavour} flavour
  */
-function toolKey(torch, compiler) {
+function toolKey(torch, compiler, { flags }) {
   return hashOf([
     ...compileFlags(torch, compiler),
+    ...flags,
     compiler.program,
     ...compiler.args,
     fileIdentity(compiler.file),
@@ -104,10 +124,11 @@ function toolKey(torch, compiler) {
  * @param {string} root
  * @param {Torch} torch
  * @param {Compiler} compiler
+ * @param {Flavour} [flavour]
  */
-export async function buildNative(root, torch, compiler) {
-  const key = nativeKey(root, torch, compiler); // before compiling: a source saved meanwhile counts as changed
-  const folder = path.dirname(addonFile(root));
+export async function buildNative(root, torch, compiler, flavour = released) {
+  const key = nativeKey(root, torch, compiler, flavour); // before compiling: a source saved meanwhile counts as changed
+  const folder = path.dirname(addonFile(root, flavour));
   const sources = nativeFiles(root).filter((file) => file.endsWith(".cc"));
   if (sources.length === 0) throw new SetupError("native/ holds no .cc files. Run: git checkout -- native");
   mkdirSync(folder, { recursive: true });
@@ -115,7 +136,7 @@ export async function buildNative(root, torch, compiler) {
   // An object's name holds the hash of all it was made from, so one that is there is up to date. Any header counts
   // for every source: there are too few to look more closely.
   const headers = nativeFiles(root).filter((file) => !file.endsWith(".cc"));
-  const shared = hashOf([toolKey(torch, compiler), hashOfFiles(root, headers)]);
+  const shared = hashOf([toolKey(torch, compiler, flavour), hashOfFiles(root, headers)]);
   const objectOf = (/** @type {string} */ source) =>
     path.join(folder, `${path.basename(source, ".cc")}.${hashOf([shared, hashOfFiles(root, [source])])}.o`);
   const stale = sources
@@ -127,13 +148,21 @@ export async function buildNative(root, torch, compiler) {
   if (stale.length > 0)
     say(`compiling the native addon with libtorch ${torch.version}${files} (${duration}) …`);
   else say("linking the native addon …");
-  updateStamp(root, { native: undefined });
+  updateStamp(root, { [flavour.name]: undefined });
 
   await inParallel(stale, parallelCompilers(), async (source) => {
     const object = objectOf(source);
     const temporary = `${object}.${process.pid}.tmp`;
     const name = path.relative(root, source);
-    const args = [...compiler.args, ...compileFlags(torch, compiler), "-c", name, "-o", temporary];
+    const args = [
+      ...compiler.args,
+      ...compileFlags(torch, compiler),
+      ...flavour.flags,
+      "-c",
+      name,
+      "-o",
+      temporary,
+    ];
     const { code, output } = await run(compiler.program, args, { cwd: root, ownGroup: true });
     if (code !== 0) {
       rmSync(temporary, { force: true });
@@ -150,25 +179,32 @@ export async function buildNative(root, torch, compiler) {
 
   const temporary = path.join(folder, `stylegan.${process.pid}.tmp.node`);
   try {
-    const args = [...compiler.args, ...sources.map(objectOf), ...linkFlags(torch), "-o", temporary];
+    const args = [
+      ...compiler.args,
+      ...flavour.flags,
+      ...sources.map(objectOf),
+      ...linkFlags(torch),
+      "-o",
+      temporary,
+    ];
     const linked = await run(compiler.program, args);
     if (linked.code !== 0)
       throw new SetupError(
         `the native addon does not link with libtorch ${torch.version} (${torch.origin}: ${torch.libDirs[0]}); the linker's message is above`,
         linked,
       );
-    await checkLoads(temporary, torch);
-    renameSync(temporary, addonFile(root)); // a program that has the old one loaded keeps it
+    await checkLoads(temporary, torch, flavour);
+    renameSync(temporary, addonFile(root, flavour)); // a program that has the old one loaded keeps it
   } finally {
     rmSync(temporary, { force: true });
   }
 
-  const kept = new Set([addonFile(root), ...sources.map(objectOf)]);
+  const kept = new Set([addonFile(root, flavour), ...sources.map(objectOf)]);
   for (const entry of readdirSync(folder)) {
     const file = path.join(folder, entry);
     if (!kept.has(file)) rmSync(file, { recursive: true, force: true });
   }
-  updateStamp(root, { native: key });
+  updateStamp(root, { [flavour.name]: key });
 }
 
 /**
@@ -176,12 +212,13 @@ export async function buildNative(root, torch, compiler) {
  * here and not in the middle of a training run.
  * @param {string} file
  * @param {Torch} torch
+ * @param {Flavour} flavour
  */
-async function checkLoads(file, torch) {
+async function checkLoads(file, torch, { env }) {
   const program = `try { process.dlopen({ exports: {} }, ${JSON.stringify(file)}, require("os").constants.dlopen.RTLD_NOW) }
     catch (error) { console.error(error.message); process.exit(1) }`;
   const { code, output } = await run(process.execPath, ["-e", program], {
-    env: { ...process.env, NODE_OPTIONS: "" },
+    env: { ...process.env, ...env, NODE_OPTIONS: "" },
   });
   if (code === 0) return;
   throw new SetupError(

@@ -37,7 +37,7 @@ export const OLDEST_TORCH = "1.13";
  * @param {object} [options]
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {NodeJS.Platform} [options.platform]
- * @param {string[]} [options.systemPrefixes]
+ * @param {readonly string[]} [options.systemPrefixes]
  * @param {PythonAnswer | undefined} [options.cached] python3's last answer
  * @returns {Promise<{ torch: Torch | null, python: PythonAnswer | undefined, notes: string[] }>}
  *   `python`: its answer, to be cached; `notes`: what was found and passed over, and why

@@ -34,7 +34,13 @@ const steps = [
       }
     },
   },
-  { name: "format and lint", run: () => runTool("@biomejs/biome/bin/biome", ["ci", "."]) },
+  {
+    name: "format and lint",
+    run: async () => {
+      const { lintNative } = await import("./lintNative.mjs");
+      return runTool("@biomejs/biome/bin/biome", ["ci", "."]) && (await lintNative());
+    },
+  },
   {
     name: "type check",
     run: () =>

@@ -12,7 +12,7 @@ export function checkNode(root, version = process.versions.node) {
     "",
   );
   const [wantedMajor, wantedMinor = 0] = wanted.split(".").map(Number);
-  const [major, minor] = version.split(".").map(Number);
+  const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
   throw new SetupError(
     `Node.js ${version} is too old, ${wanted} or later is needed. Install it from https://nodejs.org, or: nvm install --lts`,

@@ -13,6 +13,7 @@ const FORMAT = 1;
  * @property {string} [packages]    hash of package-lock.json and of what npm says it installed
  * @property {import("../findTorch.mjs").PythonAnswer} [python]
  * @property {string} [native]      key of the addon in build/native
+ * @property {string} [sanitize]    key of the addon in build/sanitize
  * @property {string} [typescript]  key of the sources that dist/src and dist/bench were built from
  * @property {string} [web]         key of the sources that dist/web was built from
  */

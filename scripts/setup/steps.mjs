@@ -28,13 +28,14 @@ import { advice, aptCommand, installSystemPackages, thisMachine } from "./system
  * @property {Torch | null} torch
  * @property {Compiler | null} compiler
  * @property {string[]} notes
+ * @property {import("../findTorch.mjs").PythonAnswer | undefined} python
  */
 
 /**
  * Looks at what is there, and changes nothing.
  * @param {string} root
- * @param {{ env?: NodeJS.ProcessEnv, systemPrefixes?: string[] }} [options]
- * @returns {Promise<State & { python: import("../findTorch.mjs").PythonAnswer | undefined }>}
+ * @param {{ env?: NodeJS.ProcessEnv, systemPrefixes?: readonly string[] }} [options]
+ * @returns {Promise<State>}
  */
 export async function inspect(root, { env = process.env, systemPrefixes } = {}) {
   const stamp = readStamp(root);

@@ -1,10 +1,10 @@
-/** What has to come from outside npm: libtorch, a C++ compiler, a fast BLAS for Debian's libtorch, and a browser for the tests. */
+/** What has to come from outside npm: libtorch, a C++ compiler, a fast BLAS for Debian's libtorch, and what the tests want. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isAtLeast, OLDEST_TORCH } from "../findTorch.mjs";
 import { SetupError, say } from "./console.mjs";
 import { findOnPath, run } from "./run.mjs";
 
-/** @typedef {"libtorch-dev" | "libopenblas0-openmp" | "g++" | "chromium"} SystemPackage */
+/** @typedef {"libtorch-dev" | "libopenblas0-openmp" | "g++" | "chromium" | "clang-format" | "cppcheck"} SystemPackage */
 
 /**
  * @typedef {object} Machine

@@ -38,7 +38,8 @@ export function libtorch(): Libtorch {
 useEngine(libtorch);
 
 function load(): Libtorch {
-  const file = join(packageRoot(), "build", "native", "stylegan.node");
+  // The variable names another build of it, as `npm run test:sanitize` does.
+  const file = process.env.STYLEGAN_ADDON ?? join(packageRoot(), "build", "native", "stylegan.node");
   if (!existsSync(file))
     throw new UserError("The native addon is not built yet. Run `npm run setup` in the project's folder.");
   try {

@@ -5,7 +5,7 @@ import { findCompiler } from "../../scripts/findCompiler.mjs";
 import { blasKind } from "../../scripts/setup/blas.mjs";
 import { findBrowser } from "../../scripts/setup/browser.mjs";
 import { checkNode } from "../../scripts/setup/checkNode.mjs";
-import type { Machine } from "../../scripts/setup/systemPackages.d.mts";
+import type { Machine } from "../../scripts/setup/systemPackages.mjs";
 import { advice, installSystemPackages, pipCommand } from "../../scripts/setup/systemPackages.mjs";
 import { temporaryFolder, write, writeProgram } from "./folders.js";
 

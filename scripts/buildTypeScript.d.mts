@@ -1,1 +1,0 @@
-export function typeScriptKey(root: string): string;

@@ -1,1 +1,0 @@
-export function webKey(root: string): string;

@@ -1,6 +1,0 @@
-export interface Compiler {
-  program: string;
-  args: string[];
-  file: string;
-}
-export function findCompiler(env?: NodeJS.ProcessEnv): Compiler | null;

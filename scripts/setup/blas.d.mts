@@ -1,1 +1,0 @@
-export function blasKind(file: string): "fast" | "reference";

@@ -1,1 +1,0 @@
-export function checkNode(root: string, version?: string): void;

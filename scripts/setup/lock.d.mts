@@ -1,1 +1,0 @@
-export function withLock<T>(root: string, work: () => Promise<T>, options?: { pollMs?: number }): Promise<T>;
