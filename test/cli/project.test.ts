@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { latestSnapshot } from "../../src/interop/loadNetwork.js";
 import { loadGenerator } from "../../src/interop/openSnapshot.js";
 import { readLatents } from "../../src/synthesis/latentFile.js";
 import { toPictures } from "../../src/synthesis/render.js";
@@ -15,7 +16,7 @@ beforeAll(async () => {
   work = new Workspace();
   await writePictures(work.path("data"), 40);
   expectSuccess(await work.train("runs", "--kimg", "0.004").done);
-  network = work.path("runs", runName, "network-snapshot-000000.safetensors");
+  network = latestSnapshot(work.path("runs", runName));
   await sharp({ create: { width: 30, height: 20, channels: 3, background: "teal" } })
     .png()
     .toFile(work.path("wide.png"));
