@@ -3,8 +3,9 @@
 
 import { cat, matmul } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
-import { type Tensor, tensor } from "../torch/tensor.js";
+import type { Tensor } from "../torch/tensor.js";
 import type { Draws } from "./draws.js";
+import { tensorLike } from "./tensorLike.js";
 
 /** What colour transformations there are; 1: with the pipeline's probability, 0: never. */
 export interface ColorStrengths {
@@ -88,11 +89,9 @@ export function mapColors(images: Tensor, maps: readonly (ColorMap | undefined)[
     const [colors, linear] = [Math.min(c, 3), rows[0]!.length];
     const factors = rows.flat().flatMap((row) => row.slice(0, -1));
     const offsets = rows.flat().flatMap((row) => row.slice(-1));
-    const onDevice = (values: number[], shape: number[]) =>
-      tensor(values, shape).to(images.dtype).toDevice(images.device);
     const flat = images.narrow(1, 0, colors).reshape([n, colors, h * w]);
-    const mapped = matmul(onDevice(factors, [n, linear, colors]), flat)
-      .add(onDevice(offsets, [n, linear, 1]))
+    const mapped = matmul(tensorLike(images, factors, [n, linear, colors]), flat)
+      .add(tensorLike(images, offsets, [n, linear, 1]))
       .reshape([n, colors, h, w]);
     return c > 3 ? cat([mapped, images.narrow(1, 3, c - 3)], 1) : mapped;
   });

@@ -3,8 +3,10 @@
 
 import { randn } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
-import { type Tensor, tensor } from "../torch/tensor.js";
+import type { Tensor } from "../torch/tensor.js";
+import { clearRectangles } from "./clearRectangles.js";
 import type { Draws } from "./draws.js";
+import { tensorLike } from "./tensorLike.js";
 
 const noiseStd = 0.1;
 const cutoutSize = 0.5; // of the picture's side
@@ -18,9 +20,8 @@ export function drawNoise(strength: number, p: number, draws: Draws): number {
 export function addNoise(images: Tensor, deviations: readonly number[]): Tensor {
   if (deviations.every((deviation) => deviation === 0)) return images.contiguous();
   return scope(() => {
-    const { dtype, device } = images;
-    const sigma = tensor(deviations, [deviations.length, 1, 1, 1]).to(dtype).toDevice(device);
-    return images.add(randn(images.shape, { device }).to(dtype).mul(sigma));
+    const sigma = tensorLike(images, deviations, [deviations.length, 1, 1, 1]);
+    return images.add(randn(images.shape, { device: images.device }).to(images.dtype).mul(sigma));
   });
 }
 
@@ -34,17 +35,11 @@ export function drawCutout(strength: number, p: number, draws: Draws): Cutout {
 /** Each picture of `images` [N, C, H, W] with zeros in its square. */
 export function cutOut(images: Tensor, cutouts: readonly Cutout[]): Tensor {
   if (cutouts.every((cutout) => cutout === undefined)) return images.contiguous();
-  return scope(() => {
-    const [n, , height, width] = images.shape as [number, number, number, number];
-    const inside = (axis: 0 | 1, length: number) =>
-      cutouts.flatMap((cutout) =>
-        Array.from({ length }, (_, i) =>
-          cutout && Math.abs((i + 0.5) / length - cutout[axis]) < cutoutSize / 2 ? 1 : 0,
-        ),
-      );
-    const rows = tensor(inside(1, height), [n, 1, height, 1]);
-    const columns = tensor(inside(0, width), [n, 1, 1, width]);
-    const keep = rows.mul(columns).neg().add(1);
-    return images.mul(keep.to(images.dtype).toDevice(images.device));
-  });
+  const inside = (axis: 0 | 1, length: number) =>
+    cutouts.flatMap((cutout) =>
+      Array.from({ length }, (_, i) =>
+        cutout && Math.abs((i + 0.5) / length - cutout[axis]) < cutoutSize / 2 ? 1 : 0,
+      ),
+    );
+  return clearRectangles(images, { rows: inside(1, images.size(2)), columns: inside(0, images.size(3)) });
 }

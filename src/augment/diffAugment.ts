@@ -3,8 +3,10 @@
 
 import { cat, pad2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
-import { type Tensor, tensor } from "../torch/tensor.js";
+import type { Tensor } from "../torch/tensor.js";
+import { clearRectangles } from "./clearRectangles.js";
 import type { Draws } from "./draws.js";
+import { tensorLike } from "./tensorLike.js";
 
 const translationRatio = 1 / 8;
 const cutoutRatio = 1 / 2;
@@ -73,27 +75,21 @@ export function translate(images: Tensor, draws: Draws): Tensor {
 
 /** Zeros in a rectangle of half of the picture's sides, anywhere, also partly outside. */
 export function cutout(images: Tensor, draws: Draws): Tensor {
-  return scope(() => {
-    const [n, , height, width] = images.shape as [number, number, number, number];
-    const inside = (length: number) => {
-      const size = share(length, cutoutRatio);
-      const centres = Array.from({ length: n }, () => between(draws, 0, length - (size % 2)));
-      return centres.flatMap((centre) => {
-        const from = Math.min(Math.max(centre - Math.floor(size / 2), 0), length - 1);
-        const to = Math.min(Math.max(centre - Math.floor(size / 2) + size - 1, 0), length - 1);
-        return Array.from({ length }, (_, i) => (i >= from && i <= to ? 1 : 0));
-      });
-    };
-    const rows = tensor(inside(height), [n, 1, height, 1]);
-    const columns = tensor(inside(width), [n, 1, 1, width]);
-    const keep = rows.mul(columns).neg().add(1);
-    return images.mul(keep.to(images.dtype).toDevice(images.device));
-  });
+  const inside = (length: number) => {
+    const size = share(length, cutoutRatio);
+    const centres = Array.from({ length: images.size(0) }, () => between(draws, 0, length - (size % 2)));
+    return centres.flatMap((centre) => {
+      const from = Math.min(Math.max(centre - Math.floor(size / 2), 0), length - 1);
+      const to = Math.min(Math.max(centre - Math.floor(size / 2) + size - 1, 0), length - 1);
+      return Array.from({ length }, (_, i) => (i >= from && i <= to ? 1 : 0));
+    });
+  };
+  const rows = inside(images.size(2)); // drawn before the columns
+  return clearRectangles(images, { rows, columns: inside(images.size(3)) });
 }
 
 /** A number for each picture, [N, 1, 1, 1]. */
 function perImage(images: Tensor, draw: () => number): Tensor {
   const n = images.size(0);
-  const values = tensor(Array.from({ length: n }, draw), [n, 1, 1, 1]);
-  return values.to(images.dtype).toDevice(images.device);
+  return tensorLike(images, Array.from({ length: n }, draw), [n, 1, 1, 1]);
 }

@@ -3,7 +3,7 @@
 
 import { matmul } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
-import { type Tensor, tensor } from "../torch/tensor.js";
+import type { Tensor } from "../torch/tensor.js";
 import {
   type Affine,
   apply,
@@ -16,6 +16,7 @@ import {
 } from "./affine.js";
 import type { Draws } from "./draws.js";
 import { sampleBilinear } from "./sampleBilinear.js";
+import { tensorLike } from "./tensorLike.js";
 import { sym6 } from "./wavelets.js";
 
 /** What geometry there is; 1: with the pipeline's probability, 0: never. */
@@ -121,14 +122,13 @@ type RowMap = Float64Array[];
  * picture's they are faster than convolutions over three channels, in both directions of the gradient.
  */
 function along(images: Tensor, { x, y }: { x: RowMap; y: RowMap }): Tensor {
-  const { dtype, device } = images;
   const transposed = (map: RowMap) => {
     const [rows, columns] = [map.length, map[0]!.length];
     const values = Float64Array.from(
       { length: rows * columns },
       (_, i) => map[i % rows]![Math.floor(i / rows)]!,
     );
-    return tensor(values, [columns, rows]).to(dtype).toDevice(device);
+    return tensorLike(images, values, [columns, rows]);
   };
   const swap = [0, 1, 3, 2];
   const across = matmul(images.contiguous(), transposed(x)); // [N, C, H, W']

@@ -4,8 +4,9 @@
 import { UserError } from "../system/errors.js";
 import { conv2d, reflectionPad2d } from "../torch/ops.js";
 import { scope } from "../torch/scope.js";
-import { type Tensor, tensor } from "../torch/tensor.js";
+import type { Tensor } from "../torch/tensor.js";
 import type { Draws } from "./draws.js";
+import { tensorLike } from "./tensorLike.js";
 import { convolve, sym2 } from "./wavelets.js";
 
 const filterStd = 1; // of log2 of a band's gain
@@ -43,9 +44,7 @@ export function filterImages(images: Tensor, filters: readonly (readonly number[
       );
     const unit = bands[0]!.map((_, k) => (k === filterReach ? 1 : 0));
     const taps = filters.flatMap((filter) => Array.from({ length: c }, () => filter ?? unit).flat());
-    const kernel = tensor(taps, [n * c, 1, 1, unit.length])
-      .to(images.dtype)
-      .toDevice(images.device);
+    const kernel = tensorLike(images, taps, [n * c, 1, 1, unit.length]);
     const edge = { left: filterReach, right: filterReach, top: filterReach, bottom: filterReach };
     const padded = reflectionPad2d(images, edge);
     const flat = padded.reshape([1, n * c, h + 2 * filterReach, w + 2 * filterReach]);

@@ -8,28 +8,15 @@ import { manualSeed } from "../../src/torch/random.js";
 import { setThreads } from "../../src/torch/runtime.js";
 import { scope } from "../../src/torch/scope.js";
 import { tensorFromBytes } from "../../src/torch/tensor.js";
-import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
+import { resolveConfig } from "../../src/training/config.js";
 import { fadeReals } from "../../src/training/growth.js";
 import { asFlag, OptionError } from "../../src/training/optionError.js";
 import type { TrainingOptions } from "../../src/training/options.js";
 import { Trainer } from "../../src/training/trainer.js";
 import { numbers } from "../torch/numeric.js";
+import { facts } from "./tiny.js";
 
 beforeAll(() => setThreads(1));
-
-function facts(resolution: number, classNames: string[] = []): DatasetFacts {
-  return {
-    resolution,
-    source: "test",
-    background: "white",
-    conditional: classNames.length > 0,
-    subset: null,
-    subsetSeed: 0,
-    mirror: false,
-    fingerprint: "test",
-    classNames,
-  };
-}
 
 const resolution = 16;
 

@@ -15,6 +15,7 @@ import { fadeReals } from "../../src/training/growth.js";
 import type { TrainingOptions } from "../../src/training/options.js";
 import type { PhaseName } from "../../src/training/phases.js";
 import { Trainer } from "../../src/training/trainer.js";
+import { facts } from "./tiny.js";
 
 beforeAll(() => setThreads(1));
 
@@ -30,19 +31,8 @@ type Family = (typeof families)[number];
 
 /** The smallest networks of a configuration. Those that grow are in their first fade after the first step. */
 function configOf(cfg: Family, overrides: TrainingOptions = {}, resolution = 8): TrainingConfig {
-  const facts = {
-    resolution,
-    source: "test",
-    background: "white",
-    conditional: false,
-    subset: null,
-    subsetSeed: 0,
-    mirror: false,
-    fingerprint: "test",
-    classNames: [],
-  };
   const grows = cfg === "stylegan1" || cfg === "progan";
-  const config = resolveConfig(cfg, facts, {
+  const config = resolveConfig(cfg, facts(resolution), {
     ...{ batch: 4, channelBase: 64, channelMax: 8 },
     ...(cfg === "progan" ? {} : { mappingLayers: 2 }),
     ...(grows ? { growthKimg: 0.003 } : {}),

@@ -1,7 +1,7 @@
 // The table of options, and what follows from it.
 
 import { describe, expect, it } from "vitest";
-import { type DatasetFacts, originsOf, resolveConfig } from "../../src/training/config.js";
+import { originsOf, resolveConfig } from "../../src/training/config.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { asFlag, OptionError } from "../../src/training/optionError.js";
 import {
@@ -14,11 +14,7 @@ import {
 import { valueAtPath } from "../../src/training/paths.js";
 import { presetNamed, presets } from "../../src/training/presets.js";
 import { settingProblem, settingsOf, withSetting } from "../../src/training/settings.js";
-
-const facts = (resolution: number): DatasetFacts => ({
-  ...{ resolution, source: "test", background: "white", conditional: false, fingerprint: "" },
-  ...{ subset: null, subsetSeed: 0, mirror: false, classNames: [] },
-});
+import { facts } from "./tiny.js";
 
 function refusal(act: () => unknown): OptionError {
   try {

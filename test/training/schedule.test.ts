@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
+import { resolveConfig } from "../../src/training/config.js";
 import type { TrainingOptions } from "../../src/training/options.js";
 import { type GrowthSchedule, largestBatch, scheduleAt } from "../../src/training/schedule.js";
+import { facts } from "./tiny.js";
 
 const schedule: GrowthSchedule = {
   startResolution: 4,
@@ -13,20 +14,6 @@ const schedule: GrowthSchedule = {
   dLr: { base: 0.002, at: { 8: 0.004, 32: 0.006 } },
   tickKimg: null,
 };
-
-function facts(resolution: number): DatasetFacts {
-  return {
-    resolution,
-    source: "test",
-    background: "white",
-    conditional: false,
-    subset: null,
-    subsetSeed: 0,
-    mirror: false,
-    fingerprint: "test",
-    classNames: [],
-  };
-}
 
 function growthOf(cfg: string, resolution: number, overrides: TrainingOptions = {}): GrowthSchedule {
   const { growth } = resolveConfig(cfg, facts(resolution), overrides);

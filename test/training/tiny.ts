@@ -6,8 +6,9 @@ import { type DatasetFacts, resolveConfig } from "../../src/training/config.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
 import type { TrainingOptions } from "../../src/training/options.js";
 
-const facts = (classNames: string[]): DatasetFacts => ({
-  resolution: 8,
+/** A data set that nobody has to open. */
+export const facts = (resolution: number, classNames: string[] = []): DatasetFacts => ({
+  resolution,
   source: "test",
   background: "white",
   conditional: classNames.length > 0,
@@ -19,7 +20,7 @@ const facts = (classNames: string[]): DatasetFacts => ({
 });
 
 export function tinyConfig(overrides: TrainingOptions = {}, classNames: string[] = []): TrainingConfig {
-  const config = resolveConfig("stylegan2-small", facts(classNames), {
+  const config = resolveConfig("stylegan2-small", facts(8, classNames), {
     batch: 4,
     channelBase: 128,
     channelMax: 16,
@@ -36,7 +37,7 @@ export function tinyConfig(overrides: TrainingOptions = {}, classNames: string[]
 export function tinyFamilyConfig(cfg: string, overrides: TrainingOptions = {}): TrainingConfig {
   const styles = cfg === "progan" ? {} : { plWeight: 2, styleMixing: 0.9, mappingLayers: 2 };
   const small = { batch: 4, channelBase: 64, channelMax: 8, latentDim: 8 };
-  return resolveConfig(cfg, facts([]), { ...small, ...styles, ...overrides });
+  return resolveConfig(cfg, facts(8), { ...small, ...styles, ...overrides });
 }
 
 /** Random pictures; the caller owns them. */
