@@ -22,7 +22,8 @@ export {
   type PictureDistance,
   perceptualDistance,
 } from "./losses/pictureDistance.js";
-export type { SwdResult } from "./metrics/swd.js";
+export { metricNames } from "./metrics/names.js";
+export { DetectorFiles } from "./metrics/openDetector.js";
 export type { Discriminator, Generator, NoiseMode, TruncationOptions } from "./networks/network.js";
 export { createDiscriminator, createGenerator, type NetworkDescription } from "./networks/registry.js";
 export { type SnapshotInfo, writeSnapshot } from "./networks/snapshot.js";
@@ -35,6 +36,7 @@ export { type Film, openFilm } from "./synthesis/film.js";
 export { type InterpolationOptions, interpolationFrames } from "./synthesis/interpolate.js";
 export { readLatents, writeLatents } from "./synthesis/latentFile.js";
 export { classRows, latentsOfSeeds } from "./synthesis/latents.js";
+export { type MeasureOptions, Meter, type MeterOptions, type MetricResult } from "./synthesis/meter.js";
 export { type Picture, tile } from "./synthesis/picture.js";
 export {
   type Projection,
@@ -53,7 +55,6 @@ export {
   toPictures,
 } from "./synthesis/render.js";
 export { type MixedPicture, type StyleMixOptions, styleMix } from "./synthesis/styleMix.js";
-export { SwdMeter } from "./synthesis/swdMeter.js";
 // ---- networks ----
 export { UserError } from "./system/errors.js";
 // ---- tensors ----

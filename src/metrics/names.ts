@@ -1,13 +1,41 @@
-// Which metrics there are.
+// The names of measures and what they mean, for what must not load the measures themselves.
 
-export const metricNames = ["swd"] as const;
+const own = "in the features of a detector of one's own (features.pt or .onnx)";
+const path = "perceptual path length, how much pictures change when the latent moves:";
 
-export type MetricName = (typeof metricNames)[number];
+/** What each measure says: the names of NVIDIA's tools, `swd`, and two for features of one's own. */
+export const metricTexts: Readonly<Record<string, string>> = {
+  swd: "sliced Wasserstein distance of small neighbourhoods, in thousandths, at each resolution and their mean: 0 for equal sets",
+  fid50k_full: "FID: Fréchet distance in Inception's features",
+  kid50k_full: "KID: kernel distance in Inception's features",
+  pr50k3_full:
+    "share of fakes among the reals (precision), of reals among the fakes (recall), in VGG's features",
+  is50k: "Inception score: how sure the classifier is of each picture, and how many classes come",
+  ppl2_wend: `${path} in W, at the ends of paths`,
+  fid50k: "FID against 50,000 reals, mirrored as in training",
+  kid50k: "KID against 50,000 reals, mirrored as in training",
+  pr50k3: "precision and recall against 50,000 reals, mirrored as in training",
+  ppl_zfull: `${path} in Z, on whole paths, of the picture's centre`,
+  ppl_wfull: `${path} in W, on whole paths, of the picture's centre`,
+  ppl_zend: `${path} in Z, at the ends of paths, of the picture's centre`,
+  ppl_wend: `${path} in W, at the ends of paths, of the picture's centre`,
+  fd50k_full: `Fréchet distance ${own}`,
+  kd50k_full: `kernel distance ${own}`,
+};
 
-/** More pictures than these make a metric slow and hardly more exact. */
-export const defaultMetricImages = 1024;
+/** metrics.ts has an entry for each. */
+export const metricNames: readonly string[] = Object.keys(metricTexts);
 
-/** Pictures of each kind that a metric takes when nobody says how many, of a data set with so many. */
-export function metricImagesOf(available: number): number {
-  return Math.min(available, defaultMetricImages);
+/**
+ * What a name stands for; null for no measure. `fid5k_full` is `fid50k_full` by 5,000 pictures, and so on: a number by other
+ * pictures than the published ones never has the published name.
+ */
+export function parseMetricName(name: string): { published: string; images?: number } | null {
+  const isPublished = (text: string) => metricNames.some((known) => known === text);
+  if (isPublished(name)) return { published: name };
+  const [, family, thousands, rest] = /^([a-z]+)([1-9]\d{0,3})k(\w*)$/.exec(name) ?? [];
+  const published = `${family}50k${rest}`;
+  return isPublished(published) ? { published, images: Number(thousands) * 1000 } : null;
 }
+
+export const isMetricName = (name: string): boolean => parseMetricName(name) !== null;

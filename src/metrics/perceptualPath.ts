@@ -12,8 +12,6 @@ export interface PathNetwork {
   map(z: Tensor): Tensor;
   /** ws to images [N, 3, R, R] in about [-1, 1], the noise the same for all. */
   synthesize(ws: Tensor): Tensor;
-  /** Images [N, 3, R, R] in 0 to 255 to rows [N, F] whose squared distance is the perceptual one. */
-  features(images: Tensor): Tensor;
 }
 
 export interface PathOptions {
@@ -31,8 +29,8 @@ export interface Paths {
   t: Tensor;
 }
 
-/** d(G(t), G(t + ε)) / ε² of each path, [N]. */
-export function pathDistances(
+/** The pictures at t and then at t + ε of each path, [2 N, 3, H, W] in 0 to 255. */
+export function pathImages(
   network: PathNetwork,
   { z0, z1, t: row }: Paths,
   { space, epsilon, crop }: PathOptions,
@@ -44,15 +42,21 @@ export function pathDistances(
     if (space === "w") {
       const both = network.map(cat([z0, z1], 0));
       const [w0, w1] = [both.narrow(0, 0, n), both.narrow(0, n, n)];
-      const at = (position: Tensor) => w0.add(w1.sub(w0).mul(position.unsqueeze(2)));
+      const at = (position: Tensor) => w0.add(w1.sub(w0).mul(position.unsqueeze(2).toDevice(w0.device)));
       ws = cat([at(t), at(t.add(epsilon))], 0);
     } else {
       ws = network.map(cat([slerp(z0, z1, t), slerp(z0, z1, t.add(epsilon))], 0));
     }
     const images = network.synthesize(ws);
-    const seen = network.features(asSeen(crop ? centre(images) : images, images.size(3)));
-    const rows = seen.reshape([2 * n, -1]);
-    const step = rows.narrow(0, 0, n).sub(rows.narrow(0, n, n));
+    return asSeen(crop ? centre(images) : images, images.size(3));
+  });
+}
+
+/** d(G(t), G(t + ε)) / ε² of each path, [N], by features [2 N, F] of `pathImages` whose squared distance is d. */
+export function pathDistances(features: Tensor, { epsilon }: PathOptions): Tensor {
+  return noGrad(() => {
+    const n = features.size(0) / 2;
+    const step = features.narrow(0, 0, n).sub(features.narrow(0, n, n));
     return step
       .square()
       .sum([1])

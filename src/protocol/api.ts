@@ -40,6 +40,15 @@ export interface RunFile {
   bytes: number;
 }
 
+/** What a chart says of a measure's value. */
+export interface MetricFacts {
+  /** For a person: FID. */
+  title: string;
+  better: "lower" | "higher";
+  /** Not a value of its own but the spread of another. */
+  isSpread: boolean;
+}
+
 export interface MetricPoint {
   nimg: number;
   value: number;
@@ -56,8 +65,10 @@ export interface RunDetail {
   /** In their order in time; the first may be of the start (`fakes_init.png`, kimg 0). */
   fakes: RunFile[];
   snapshots: RunFile[];
-  /** By name; the main value of each. */
+  /** By the names of values: `fid50k_full`, `pr50k3_full_recall`. */
   metrics: Record<string, MetricPoint[]>;
+  /** What is known of these values; those of other programs are missing. */
+  metricFacts: Record<string, MetricFacts>;
 }
 
 /** A piece of a run's statistics, in columns. A line of the answer to `GET …/history`. */

@@ -111,6 +111,27 @@ export interface TickRow {
 
 export type StatsRow = TickRow | EventRow;
 
+// ---- metric-*.jsonl ----
+
+/** A line of a measure's file, with the fields of NVIDIA's tools and what a resume and the page look at. */
+export interface MetricRow {
+  /** By the measure's values: `pr50k3_full_precision`, `pr50k3_full_recall`. */
+  results: Record<string, number>;
+  metric: string;
+  /** Seconds, and the same for a person to read. */
+  total_time: number;
+  total_time_str: string;
+  num_gpus: number;
+  /** The snapshot that was measured, beside this file. */
+  snapshot_pkl: string;
+  /** Seconds since 1970. */
+  timestamp: number;
+  nimg: number;
+  /** Pictures of the generator, or pairs of them. */
+  images: number;
+  [detail: string]: unknown;
+}
+
 // ---- running.json: there while a process trains the run ----
 
 export const runningSchema = z.object({

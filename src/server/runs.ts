@@ -3,6 +3,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { valueNamed } from "../metrics/metrics.js";
 import type { MetricPoint, RunDetail, RunFile, RunStatus, RunSummary } from "../protocol/api.js";
 import type { Setting } from "../protocol/control.js";
 import {
@@ -115,7 +116,7 @@ export class Runs {
       reals: reals ?? null,
       fakes: await picturesOf(path),
       snapshots: await filesOf(path, snapshotPattern),
-      metrics: await metricsOf(path),
+      ...(await metricsOf(path)),
     };
   }
 
@@ -202,21 +203,44 @@ async function runFile(path: string, name: string, kimg: number): Promise<RunFil
   return state && { name, kimg, version: `${Math.round(state.mtimeMs)}-${state.size}`, bytes: state.size };
 }
 
-/** The mean value of each metric-*.jsonl over time. */
-async function metricsOf(path: string): Promise<Record<string, MetricPoint[]>> {
+/** The values of each metric-*.jsonl over time, and what is known of them. */
+async function metricsOf(path: string): Promise<Pick<RunDetail, "metrics" | "metricFacts">> {
   const metrics: Record<string, MetricPoint[]> = {};
   for (const file of await readdir(path).catch(() => [])) {
-    const name = metricFilePattern.exec(file)?.[1];
-    const state = name === undefined ? null : await fileState(join(path, file));
-    if (name === undefined || !state || state.size > mostMetricBytes) continue;
+    const metric = metricFilePattern.exec(file)?.[1];
+    const state = metric === undefined ? null : await fileState(join(path, file));
+    if (metric === undefined || !state || state.size > mostMetricBytes) continue;
     const text = (await readPart(join(path, file), 0, state.size))?.toString("utf8") ?? "";
-    metrics[name] = text.split("\n").flatMap((line) => {
-      const row = parseObject(line);
-      const [nimg, value] = [number(row?.nimg), number(row?.mean) ?? number(row?.value)];
-      return nimg === null || value === null ? [] : [{ nimg, value }];
-    });
+    for (const row of text.split("\n").map(parseObject)) {
+      const nimg = row && nimgOf(row);
+      if (!row || nimg === null) continue;
+      for (const [name, value] of Object.entries(valuesOf(row, metric))) {
+        metrics[name] ??= [];
+        metrics[name].push({ nimg, value });
+      }
+    }
   }
-  return metrics;
+  const metricFacts = Object.fromEntries(
+    Object.keys(metrics).flatMap((name) => {
+      const known = valueNamed(name);
+      if (!known) return [];
+      return [[name, { title: known.title, better: known.better, isSpread: known.isSpread === true }]];
+    }),
+  );
+  return { metrics, metricFacts };
+}
+
+/** NVIDIA's files say it in the snapshot's name alone. */
+function nimgOf(row: Record<string, unknown>): number | null {
+  const kimg = /network-snapshot-(\d{1,12})\.pkl$/.exec(string(row.snapshot_pkl) ?? "")?.[1];
+  return number(row.nimg) ?? (kimg === undefined ? null : Number(kimg) * 1000);
+}
+
+/** The numbers of a line, by name. Earlier lines of SWD have no `results`. */
+function valuesOf(row: Record<string, unknown>, metric: string): Record<string, number> {
+  const results = object(row.results) ?? { [metric]: number(row.mean) ?? row.value };
+  const named = Object.entries(results).filter(([name]) => /^[\w-]{1,60}$/.test(name));
+  return Object.fromEntries(named.filter((entry): entry is [string, number] => number(entry[1]) !== null));
 }
 
 const number = (value: unknown) => (typeof value === "number" && Number.isFinite(value) ? value : null);

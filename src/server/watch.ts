@@ -1,11 +1,10 @@
 // What changes in the runs' folders, found by looking: a folder that is written by another program, perhaps over a
 // network, tells nobody reliably.
 
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { metricNames } from "../metrics/names.js";
 import type { RunDetail, RunSummary } from "../protocol/api.js";
-import { metricFileName, runFiles, type StatsRow } from "../protocol/runFiles.js";
+import { metricFilePattern, runFiles, type StatsRow } from "../protocol/runFiles.js";
 import { type FileState, fileState, readPart } from "./files.js";
 import { type Cursor, parseRow } from "./history.js";
 import { type Lines, readLines } from "./lines.js";
@@ -137,7 +136,8 @@ export class DetailWatch {
       return null;
     }
     // Whole files are renamed into the folder, which changes its time; metrics are appended to.
-    const metrics = metricNames.map((metric) => fileState(join(run.path, metricFileName(metric))));
+    const files = (await readdir(run.path).catch(() => [])).filter((file) => metricFilePattern.test(file));
+    const metrics = files.map((file) => fileState(join(run.path, file)));
     const sizes = (await Promise.all(metrics)).map((state) => state?.size);
     const folder = await stat(run.path).catch(() => null);
     const mark = JSON.stringify([folder?.mtimeMs, (await runs.summary(run)).status, sizes]);

@@ -8,20 +8,15 @@ import type { Device, Tensor } from "../torch/tensor.js";
 import { classRows } from "./latents.js";
 import type { Picture } from "./picture.js";
 
-/** Images [N, 3, H, W] in [-1, 1] as N pictures: clamp(x · 127.5 + 128, 0, 255), fractions cut off. */
+/** Images [N, 3, H, W] in [-1, 1] as bytes: clamp(x · 127.5 + 128, 0, 255), fractions cut off. */
+export function toBytes(images: Tensor): Tensor {
+  return noGrad(() => images.detach().mul(127.5).add(128).clamp(0, 255).to("uint8"));
+}
+
+/** Images [N, 3, H, W] in [-1, 1] as N pictures of such bytes. */
 export function toPictures(images: Tensor): Picture[] {
   const [n, , height, width] = images.shape as [number, number, number, number];
-  const bytes = noGrad(
-    () =>
-      images
-        .detach()
-        .mul(127.5)
-        .add(128)
-        .clamp(0, 255)
-        .to("uint8")
-        .permute([0, 2, 3, 1])
-        .toArray() as Uint8Array,
-  );
+  const bytes = noGrad(() => toBytes(images).permute([0, 2, 3, 1]).toArray() as Uint8Array);
   const size = height * width * 3;
   return Array.from({ length: n }, (_, i) => ({
     width,

@@ -2,7 +2,6 @@
 
 import { createLoss, type LossOptions, resolveLossName } from "../losses/adversarial.js";
 import type { PenaltyName } from "../losses/penalties.js";
-import { checkMetricResolution } from "../metrics/descriptors.js";
 import type { NetworkShape } from "../networks/architecture.js";
 import {
   capabilitiesOf,
@@ -15,6 +14,7 @@ import { UserError } from "../system/errors.js";
 import { type ByResolution, isByResolution, valuesOf } from "./byResolution.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 import { gridSize } from "./grids.js";
+import { checkMetrics } from "./measuring.js";
 import { OptionError } from "./optionError.js";
 import {
   type GivenValue,
@@ -105,7 +105,7 @@ export function resolveConfig(
       (name) =>
         `${name("resumeKimg", transfer.kimg)}: a run of ${config.kimg} kimg ends before; give a larger ${name("kimg")}, earlier parts included`,
     );
-  if (config.metrics.length > 0) checkMetricResolution(resolution);
+  checkMetrics(config.metrics, resolution);
   const checked = trainingConfigSchema.safeParse(config);
   if (checked.success) return checked.data;
   const { path = [], message = "" } = checked.error.issues[0] ?? {};

@@ -7,7 +7,7 @@ import { ImageLoader } from "../data/loader.js";
 import { isSnapshotOf, type SnapshotSource, writeSnapshot } from "../networks/snapshot.js";
 import { writePng } from "../synthesis/encode.js";
 import { classRows } from "../synthesis/latents.js";
-import { SwdMeter } from "../synthesis/swdMeter.js";
+import type { Meter } from "../synthesis/meter.js";
 import { noGrad } from "../torch/autograd.js";
 import { manualSeed } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
@@ -17,6 +17,7 @@ import { type Parts, progressName, readTrainingState, writeTrainingState } from 
 import type { TrainingConfig } from "./configSchema.js";
 import { PictureGrids } from "./grids.js";
 import { fadeReals } from "./growth.js";
+import { metricLine, metricRow, openMeter } from "./measuring.js";
 import { networkHistograms } from "./networkHistograms.js";
 import { Progress } from "./progress.js";
 import type { RunDirectory } from "./runDirectory.js";
@@ -95,7 +96,7 @@ class TrainingLoop {
   readonly #parts: Parts;
   readonly #grids: PictureGrids;
   readonly #steering: Steering;
-  #swdMeter: SwdMeter | undefined;
+  #meter: Meter | undefined;
   /** Where the pace of the present tick is measured from: in this process, and without what came before. */
   #paceFrom = { nimg: 0, totalSeconds: 0 };
   /** What the state on disk holds; undefined before there is one. */
@@ -139,7 +140,7 @@ class TrainingLoop {
 
   dispose(): void {
     this.#options.run.removeRunning();
-    this.#swdMeter?.dispose();
+    this.#meter?.dispose();
     this.#trainer.dispose();
   }
 
@@ -265,7 +266,7 @@ class TrainingLoop {
     if (networks) this.#writeNetworks(run.snapshotFile(trainer));
     if (picture) await writePng(run.fakesFile(trainer), this.#grids.fakes(trainer.gEma));
     if (!networks) return;
-    this.#measure();
+    await this.#measure();
     reporter.message(`snapshot ${run.snapshotFile(trainer)}`);
   }
 
@@ -285,14 +286,14 @@ class TrainingLoop {
     );
   }
 
-  #measure(): void {
-    const { config, dataset, run, device, reporter } = this.#options;
-    if (!config.metrics.includes("swd")) return;
-    const { G, gEma, curNimg } = this.#trainer;
-    this.#swdMeter ??= new SwdMeter(dataset, { zDim: G.zDim, device });
-    const { perLevel, mean } = this.#swdMeter.measure(gEma);
-    run.appendMetric("swd", { nimg: curNimg, images: this.#swdMeter.images, mean, perLevel });
-    reporter.message(`swd ${mean.toFixed(1)} at ${(curNimg / 1000).toFixed(1)} kimg`);
+  async #measure(): Promise<void> {
+    const { config, dataset, run, device, reporter, shouldStop } = this.#options;
+    const { curNimg, batch, gEma } = this.#trainer;
+    this.#meter ??= await openMeter(config, dataset, device);
+    for (const result of (await this.#meter?.measure(gEma, { shouldStop })) ?? []) {
+      run.appendMetric(metricRow(result, { curNimg, batch, device }));
+      reporter.message(metricLine(result, curNimg));
+    }
   }
 
   #report(): void {

@@ -76,9 +76,21 @@ export function listOf<const Names extends readonly string[]>(
   const schema = z.array(z.enum(names)) as unknown as z.ZodType<Names[number][]>;
   return {
     ...{ wanted: `a list of ${names.join(", ")}`, placeholder: "<list>", given: schema, stored: schema },
-    read: (value) => (value === "none" ? [] : [...new Set(value.split(",").map((part) => part.trim()))]),
+    read: readList,
   };
 }
+
+/** Several names with commas, or `none`, where more names are possible than can be listed. */
+export function listThat(
+  isName: (name: string) => boolean,
+  wanted: string,
+): OptionType<readonly string[], string[]> {
+  const schema = z.array(z.string().refine(isName));
+  return { wanted, placeholder: "<list>", given: schema, stored: schema, read: readList };
+}
+
+const readList = (value: string) =>
+  value === "none" ? [] : [...new Set(value.split(",").map((part) => part.trim()))];
 
 /** `none` (in a program null) as well. */
 export function orNone<Given, Stored>(

@@ -4,7 +4,7 @@
 
 import { augmentModes, pipelineNames } from "../augment/names.js";
 import { penaltyNames } from "../losses/penalties.js";
-import { metricNames } from "../metrics/names.js";
+import { isMetricName, metricNames } from "../metrics/names.js";
 import { maxSeed } from "../numpy/randomState.js";
 import { above0 } from "../system/numberRange.js";
 import { precisions } from "../torch/precision.js";
@@ -12,6 +12,7 @@ import {
   byResolution,
   integer,
   listOf,
+  listThat,
   number,
   type OptionType,
   oneOf,
@@ -139,7 +140,10 @@ export const options = {
     changes: "resume",
   },
   metrics: {
-    type: listOf(metricNames),
+    type: listThat(
+      isMetricName,
+      `a list of ${metricNames.join(", ")}, or of these by other thousands of pictures`,
+    ),
     text: `measured at every snapshot: ${metricNames.join(", ")}, or none`,
     group: "Course of the run",
     at: "metrics",

@@ -3,13 +3,14 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type MetricName, metricNames } from "../metrics/names.js";
 import type { Setting } from "../protocol/control.js";
 import {
   type EventRow,
   eventRowSchema,
   fakesName,
+  type MetricRow,
   metricFileName,
+  metricFilePattern,
   type Running,
   runFiles,
   type Shown,
@@ -101,7 +102,7 @@ export class RunDirectory {
     return join(this.path, runFiles.running);
   }
 
-  metricFile(metric: MetricName): string {
+  metricFile(metric: string): string {
     return join(this.path, metricFileName(metric));
   }
 
@@ -170,8 +171,8 @@ export class RunDirectory {
   }
 
   /** One line of a metric's values. */
-  appendMetric(metric: MetricName, record: { nimg: number } & Readonly<Record<string, unknown>>): void {
-    append(this.metricFile(metric), JSON.stringify(record));
+  appendMetric(row: MetricRow): void {
+    append(this.metricFile(row.metric), JSON.stringify(row));
   }
 
   /**
@@ -179,7 +180,8 @@ export class RunDirectory {
    * last line that was cut short.
    */
   truncateRecords(curNimg: number, changes: number): void {
-    const files = [this.statsFile, ...metricNames.map((metric) => this.metricFile(metric))];
+    const metrics = readdirSync(this.path).filter((entry) => metricFilePattern.test(entry));
+    const files = [this.statsFile, ...metrics.map((entry) => join(this.path, entry))];
     for (const file of files) if (existsSync(file)) truncateRecords(file, { curNimg, changes });
   }
 

@@ -1,4 +1,12 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeSnapshot } from "../../src/networks/snapshot.js";
@@ -9,7 +17,8 @@ import {
 } from "../../src/networks/stylegan2.js";
 import { manualSeed } from "../../src/torch/random.js";
 import { scope } from "../../src/torch/scope.js";
-import { expectSuccess, expectUserError, Workspace, writePictures } from "./helpers.js";
+import { fixturePath } from "../helpers.js";
+import { expectSuccess, expectUserError, runName, Workspace, writePictures } from "./helpers.js";
 
 const tiny: StyleGan2Config = {
   resolution: 32,
@@ -55,6 +64,11 @@ beforeAll(async () => {
   makeSnapshot(work.path("classes.safetensors"), { ...tiny, cDim: 2 }, ["cat", "dog"]);
   makeSnapshot(work.path("birds.safetensors"), { ...tiny, cDim: 2 }, ["bird", "cat"]);
   mkdirSync(work.path("empty"));
+  makeSnapshot(work.path("small.safetensors"), { ...tiny, resolution: 16 });
+  mkdirSync(work.path("detectors"));
+  copyFileSync(fixturePath("metrics.inception.pt"), work.path("detectors", "inception-2015-12-05.pt"));
+  copyFileSync(fixturePath("metrics.vgg.pt"), work.path("detectors", "vgg16.pt"));
+  writeFileSync(work.path("cut.pt"), readFileSync(fixturePath("metrics.inception.pt")).subarray(0, 30_000));
   writeFileSync(work.path("text.txt"), "no network");
   renameSync(work.path("text.txt"), work.path("text.safetensors"));
 });
@@ -116,18 +130,111 @@ describe("metrics", () => {
     expect(lineOf(finished.stdout)).toMatchObject({ metric: "swd", images: 12 });
   });
 
+  it("measures by a detector, with a note that it is not the published one; values compare to nothing else", async () => {
+    const args = ["--network", "run", "--data", "data", "--detector", "detectors", "--images", "20"];
+    const text = await run("--metrics", "fid50k_full,pr50k3_full", ...args);
+    expectSuccess(text);
+    expect(text.stderr).toMatch(/inception-2015-12-05\.pt is not the published file/);
+    expect(text.stdout).toMatch(
+      /^fid50k_full, 20 pictures of the generator\n {2}fid50k_full +[\d.]+ {3}FID, lower is better\n/,
+    );
+    expect(text.stdout).toMatch(
+      /pr50k3_full_precision +[\d.]+ {3}precision, higher is better\n {2}pr50k3_full_recall/,
+    );
+    const json = await run("--metrics", "fid1k_full", "--json", ...args);
+    expectSuccess(json);
+    const line = lineOf(json.stdout) as unknown as { metric: string; results: Record<string, number> };
+    expect(line.metric).toBe("fid1k_full");
+    expect(text.stdout).toContain((line.results.fid1k_full as number).toPrecision(4));
+  });
+
+  it("lists networks best first, with the spread over repetitions, and draws them", async () => {
+    mkdirSync(work.path("run2"));
+    makeSnapshot(work.path("run2", "network-snapshot-000001.safetensors"), { ...tiny, mappingLayers: 1 });
+    const finished = await run(
+      ...["--metrics", "swd", "--network", "run", "run2", "--data", "data", "--images", "8"],
+      ...["--repeats", "2", "--plot", "plot.svg"],
+    );
+    expectSuccess(finished);
+    const [head, ...rows] = finished.stdout.trimEnd().split("\n");
+    expect(head).toMatch(/^network +swd$/);
+    const means = rows.map((row) => Number(/ ([\d.]+) ± [\d.]+$/.exec(row)?.[1]));
+    expect(means).toHaveLength(2);
+    expect(means[0]).toBeLessThanOrEqual(means[1] as number);
+    const plot = readFileSync(work.path("plot.svg"), "utf8");
+    expect(plot.match(/<circle/g)).toHaveLength(2);
+    expect(plot).toContain("swd, lower is better");
+  });
+
+  it("measures each class by itself", async () => {
+    const finished = await run(
+      ...["--network", "classes.safetensors", "--data", "classes", "--per-class", "--json"],
+    );
+    expectSuccess(finished);
+    const lines = finished.stdout
+      .trimEnd()
+      .split("\n")
+      .map((text) => JSON.parse(text) as Line & { class: string });
+    expect(lines.map((line) => [line.class, line.images])).toEqual([
+      ["cat", 6],
+      ["dog", 6],
+    ]);
+    expect(lines[0]!.mean).not.toBe(lines[1]!.mean);
+  });
+
+  it("writes what a run is measured by as NVIDIA does, and a resume drops what comes after its state", async () => {
+    process.env.STYLEGAN_DETECTORS = work.path("detectors");
+    try {
+      expectSuccess(await work.train("runs", "--kimg", "0.08", "--metrics", "swd,fid1k_full").done);
+      const folder = work.path("runs", runName);
+      const rows = (name: string) =>
+        readFileSync(join(folder, `metric-${name}.jsonl`), "utf8")
+          .trimEnd()
+          .split("\n")
+          .map((text) => JSON.parse(text) as Record<string, unknown>);
+      const measured = rows("fid1k_full");
+      expect(measured.map(({ nimg }) => nimg)).toEqual([40, 80]);
+      expect(measured[1]).toMatchObject({
+        ...{ results: { fid1k_full: expect.any(Number) }, metric: "fid1k_full", num_gpus: 0, images: 1000 },
+        ...{
+          snapshot_pkl: "network-snapshot-000000_080.safetensors",
+          total_time_str: expect.stringMatching(/s$/),
+        },
+        ...{ total_time: expect.any(Number), timestamp: expect.any(Number) },
+      });
+      expect(rows("swd")[0]).toMatchObject({ results: { swd: expect.any(Number) }, nimg: 40, images: 12 });
+      // As if it had been measured after the state that the run goes on from.
+      appendFileSync(join(folder, "metric-fid1k_full.jsonl"), '{"nimg":100,"results":{"fid1k_full":1}}\n');
+      const resume = await work.run("train", "--resume", folder, "--kimg", "0.12", "--threads", "1");
+      expectSuccess(resume);
+      expect(rows("fid1k_full").map(({ nimg }) => nimg)).toEqual([40, 80, 120]);
+      expect(rows("fid1k_full").slice(0, 2)).toEqual(measured);
+    } finally {
+      delete process.env.STYLEGAN_DETECTORS;
+    }
+  });
+
+  it("refuses to train without the detector, before a folder is made", async () => {
+    expectUserError(
+      await work.train("none", "--metrics", "fid50k_full").done,
+      /inception-2015-12-05 is missing/,
+    );
+    expect(existsSync(work.path("none"))).toBe(false);
+  });
+
   it("explains itself", async () => {
     const { code, stdout } = await run("--help");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/Example:\n {2}stylegan metrics --metrics swd --network/);
+    expect(stdout).toMatch(/Examples:\n {2}stylegan metrics --metrics swd --network/);
+    expect(stdout).toMatch(/fid50k_full +FID: Fréchet distance/);
     expect(stdout).toMatch(/sliced Wasserstein/);
   });
 
   it.each<[string, RegExp, string[]]>([
     [
       "an unknown metric",
-      /fid50k.* none of swd/,
-      ["--metrics", "fid50k", "--network", "run", "--data", "data"],
+      /fid50k_half.* none of swd, fid50k_full/,
+      ["--metrics", "fid50k_half", "--network", "run", "--data", "data"],
     ],
     ["no network", /--network/, ["--data", "data"]],
     ["no data", /--data/, ["--network", "run"]],
@@ -141,6 +248,35 @@ describe("metrics", () => {
       "more images than there are",
       /--images 13.* only 12 usable pictures/,
       ["--network", "run", "--data", "data", "--images", "13"],
+    ],
+    [
+      "no detector",
+      /inception-2015-12-05 is missing: get https:.* --detector FILE/,
+      ["--metrics", "fid50k_full", "--network", "run", "--data", "data"],
+    ],
+    [
+      "a detector that is cut off",
+      /cut\.pt is no TorchScript network, or is damaged/,
+      ["--metrics", "fid50k_full", "--network", "run", "--data", "data", "--detector", "cut.pt"],
+    ],
+    [
+      "fewer pictures than neighbours",
+      /at least 4 pictures/,
+      [
+        ...["--metrics", "pr50k3_full", "--network", "run", "--data", "data", "--detector", "detectors"],
+        ...["--images", "3"],
+      ],
+    ],
+    [
+      "classes of a network without them",
+      /no classes/,
+      ["--network", "run", "--data", "data", "--per-class"],
+    ],
+    ["a plot of another format", /\.png or \.svg/, ["--network", "run", "--data", "data", "--plot", "a.gif"]],
+    [
+      "networks of two sizes",
+      /32 px.* 16 px|16 px.* 32 px/,
+      ["--network", "run", "small.safetensors", "--data", "data", "--images", "4"],
     ],
     ["a negative seed", /--seed/, ["--network", "run", "--data", "data", "--seed", "-1"]],
     [

@@ -78,6 +78,7 @@ describe("the list of runs", () => {
       expect(blocks.reduce((sum, { length }) => sum + length, 0)).toBe(name === "wrong" ? 1 : 0);
       if (name === "wrong") {
         expect(detail.metrics).toEqual({ swd: [{ nimg: 5, value: 3 }] });
+        expect(detail.metricFacts).toEqual({ swd: { title: "SWD", better: "lower", isSpread: false } });
         expect(Object.keys(blocks[0]?.columns ?? {})).toEqual(["nimg", "tick", "__proto__"]);
       }
     }

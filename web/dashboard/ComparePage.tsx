@@ -2,9 +2,10 @@
 
 import { fileAddress } from "./api.js";
 import { Charts } from "./charts.js";
-import { kimg, short, statusTexts } from "./format.js";
+import { kimg, statusTexts } from "./format.js";
 import { useLive } from "./hooks.js";
 import type { LiveRun } from "./live.js";
+import { latestMetrics } from "./measures.js";
 
 export function ComparePage({ names }: { names: readonly string[] }) {
   const live = useLive();
@@ -29,7 +30,7 @@ export function ComparePage({ names }: { names: readonly string[] }) {
 function Compared({ run, index }: { run: LiveRun; index: number }) {
   const { name, detail, gone } = run;
   const picture = detail?.fakes.at(-1);
-  const swd = detail?.metrics.swd?.at(-1);
+  const measured = detail ? latestMetrics(detail).map((entry) => `, ${entry.join(" ")}`) : [];
   return (
     <figure>
       {picture ? (
@@ -44,7 +45,7 @@ function Compared({ run, index }: { run: LiveRun; index: number }) {
           {gone
             ? "gone"
             : detail
-              ? `${statusTexts[detail.summary.status]}, ${kimg(detail.summary.nimg)} kimg${swd ? `, SWD ${short(swd.value)}` : ""}`
+              ? `${statusTexts[detail.summary.status]}, ${kimg(detail.summary.nimg)} kimg${measured.join("")}`
               : "…"}
         </span>
       </figcaption>

@@ -8,6 +8,7 @@ import { Explore } from "./Explore.js";
 import { ago, kimg, megabytes, seconds, short, statusTexts } from "./format.js";
 import { useLive } from "./hooks.js";
 import type { LiveRun } from "./live.js";
+import { latestMetrics } from "./measures.js";
 import { Pictures } from "./Pictures.js";
 import { Steer, textOf } from "./Steer.js";
 
@@ -97,14 +98,13 @@ function Facts({ run, detail }: { run: LiveRun; detail: RunDetail }) {
   const share = totalNimg ? Math.min(nimg / totalNimg, 1) : 0;
   const left = totalNimg !== null && secPerKimg !== null ? ((totalNimg - nimg) / 1000) * secPerKimg : null;
   const alive = status === "training" || status === "paused";
-  const swd = detail.metrics.swd?.at(-1);
   const facts: [string, string][] = [
     ["Shown", `${kimg(nimg)}${totalNimg === null ? "" : ` / ${kimg(totalNimg)}`} kimg`],
     ["Time", totalSeconds === null ? "–" : seconds(totalSeconds)],
     alive ? ["Left", left === null ? "–" : seconds(left)] : ["Last change", ago(updated) || "–"],
     ["Speed", secPerKimg === null ? "–" : `${short(secPerKimg)} sec/kimg`],
     ["Memory", memoryMb === null ? "–" : `${memoryMb} MB`],
-    ["SWD", swd ? short(swd.value) : "–"],
+    ...latestMetrics(detail),
   ];
   return (
     <section class="facts panel" aria-label="Progress">

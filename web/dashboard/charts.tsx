@@ -1,10 +1,11 @@
 // The charts of a run, and the controls that they share.
 
 import { useMemo, useState } from "preact/hooks";
-import type { MetricPoint } from "../../src/protocol/api.js";
+import type { MetricFacts, MetricPoint } from "../../src/protocol/api.js";
 import { Chart, type ChartView, type Line, type Mark, xsOf } from "./Chart.js";
 import { useStored } from "./hooks.js";
 import type { LiveRun } from "./live.js";
+import { titleOf } from "./measures.js";
 import { ScoreMap } from "./ScoreMap.js";
 import { markOf } from "./Steer.js";
 import { Series } from "./series.js";
@@ -163,7 +164,9 @@ function Metrics({
   view: ChartView;
   marks: readonly Mark[];
 }) {
-  const names = [...new Set(runs.flatMap(({ detail }) => Object.keys(detail?.metrics ?? {})))];
+  const names = [...new Set(runs.flatMap(({ detail }) => Object.keys(detail?.metrics ?? {})))].filter(
+    (name) => !factsOf(name, runs)?.isSpread,
+  );
   return (
     <>
       {names.map((name) => (
@@ -181,12 +184,14 @@ interface MetricProps {
 }
 
 function Metric({ name, runs, view, marks }: MetricProps) {
+  const facts = factsOf(name, runs);
+  const title = facts ? titleOf(name, facts) : name;
   // Dependencies: details are replaced when they change.
   const lines = useMemo(
     () =>
       runs.map((run, i) => ({
         ...(runs.length === 1
-          ? { label: name.toUpperCase(), colour: "accent" }
+          ? { label: title, colour: "accent" }
           : compared({ label: "", column: "", colour: "" }, { run, i, single: true })),
         series: seriesOf(run.detail?.metrics[name] ?? [], run),
         column: "value",
@@ -195,13 +200,17 @@ function Metric({ name, runs, view, marks }: MetricProps) {
   );
   return (
     <Chart
-      title={name.toUpperCase()}
-      unit="lower is better"
+      title={title}
+      {...(facts ? { unit: `${facts.better} is better` } : {})}
       lines={lines}
       marks={marks}
       view={{ ...view, smoothing: 0, syncKey: `metric-${name}` }}
     />
   );
+}
+
+function factsOf(name: string, runs: readonly LiveRun[]): MetricFacts | undefined {
+  return runs.map(({ detail }) => detail?.metricFacts[name]).find((facts) => facts !== undefined);
 }
 
 /** A metric's points as a series, with the hours of the ticks nearest to them. */

@@ -1,41 +1,123 @@
 // stylegan metrics: what it does.
 
 import { type Dataset, openDataset } from "../../data/dataset.js";
-import { checkMetricResolution } from "../../metrics/descriptors.js";
-import { metricImagesOf } from "../../metrics/names.js";
-import type { SwdResult } from "../../metrics/swd.js";
+import { loadNetwork } from "../../interop/loadNetwork.js";
+import { isPublished } from "../../metrics/detector.js";
+import { metricNamed } from "../../metrics/metrics.js";
+import { DetectorFiles } from "../../metrics/openDetector.js";
 import type { Generator } from "../../networks/network.js";
 import type { SnapshotInfo } from "../../networks/snapshot.js";
-import { SwdMeter } from "../../synthesis/swdMeter.js";
+import { type MeasuredData, ofClass } from "../../synthesis/measured.js";
+import { Meter, type MetricResult } from "../../synthesis/meter.js";
 import { UserError } from "../../system/errors.js";
+import { statisticsFolder } from "../../training/measuring.js";
 import type { MetricsOptions } from "../metrics.js";
-import { openGenerator } from "./openNetwork.js";
+import { createProgress, type Progress } from "../progress.js";
+import { exitCodeOf, watchSignals } from "../signals.js";
+import { type Measurement, mainValues, report } from "./metricReport.js";
+import { printNotes, useDevice } from "./openNetwork.js";
+import { writePlot } from "./plot.js";
 
 export async function run(options: MetricsOptions): Promise<void> {
-  const { G, info, file: network } = openGenerator(options);
+  useDevice(options);
+  const bar = new PassBar();
+  const stop = watchSignals(() => {
+    bar.finish();
+    process.stderr.write("Stopping after this batch. Once more ends at once.\n");
+  });
+  const measurements: Measurement[] = [];
   try {
-    checkMetricResolution(G.resolution);
-    const dataset = await open(options, G);
-    try {
-      const images = imagesOf(options, dataset);
-      checkClasses(G, info, dataset);
-      const result = measure(G, dataset, { ...options, images });
-      const { metrics: metric, seed } = options;
-      const { curNimg } = info;
-      process.stdout.write(
-        options.json
-          ? `${JSON.stringify({ metric, ...result, images, seed, curNimg, network })}\n`
-          : report(result, images),
-      );
-    } finally {
-      dataset.close();
+    for await (const measurement of measureAll(options, {
+      bar,
+      isStopping: () => stop.signal !== undefined,
+    })) {
+      measurements.push(measurement);
+      if (options.json) process.stdout.write(jsonLines(measurement, options));
     }
   } finally {
-    G.dispose();
+    bar.finish();
+    stop.ignore();
+  }
+  if (!options.json) process.stdout.write(report(measurements));
+  if (options.plot !== undefined) await writePlot(options.plot, measurements);
+  if (stop.signal !== undefined) process.exitCode = exitCodeOf(stop);
+}
+
+/** One measurement for each network, or for each of its classes. */
+async function* measureAll(
+  options: MetricsOptions,
+  { bar, isStopping }: { bar: PassBar; isStopping: () => boolean },
+): AsyncIterable<Measurement> {
+  let dataset: Dataset | undefined;
+  const meters = new Map<number | undefined, Meter>();
+  try {
+    for (const path of options.network) {
+      const { G, info, file, notes } = loadNetwork(path, { device: options.device });
+      printNotes(notes);
+      try {
+        if (dataset && dataset.resolution !== G.resolution)
+          throw new UserError(
+            `${file} makes pictures of ${G.resolution} px, those before it of ${dataset.resolution} px: measure them apart`,
+          );
+        dataset ??= await open(options, G);
+        checkImages(options, dataset);
+        checkClasses(G, info, dataset);
+        for (const classIndex of classesOf(options, G)) {
+          if (isStopping()) return;
+          let meter = meters.get(classIndex);
+          if (!meter) {
+            const data = classIndex === undefined ? dataset : ofClass(dataset, classIndex);
+            meter = await openMeter(options, data);
+            if (meters.size === 0) noteForeignDetectors(meter);
+            meters.set(classIndex, meter);
+          }
+          const repeats: MetricResult[][] = [];
+          for (let repeat = 0; repeat < options.repeats && !isStopping(); repeat++)
+            repeats.push(
+              await meter.measure(G, {
+                repeat,
+                onProgress: (what, done, total) => bar.update(what, done, total),
+                shouldStop: isStopping,
+              }),
+            );
+          const label =
+            classIndex === undefined ? undefined : (dataset.classNames[classIndex] ?? String(classIndex));
+          yield { network: file, curNimg: info.curNimg, className: label, repeats };
+        }
+      } finally {
+        G.dispose();
+      }
+    }
+  } finally {
+    for (const meter of meters.values()) meter.dispose();
+    dataset?.close();
   }
 }
 
-function open({ data, background }: MetricsOptions, G: Generator): Promise<Dataset> {
+function openMeter(options: MetricsOptions, data: MeasuredData): Promise<Meter> {
+  const { metrics: names, images, seed, device, mirror = false, detector } = options;
+  return Meter.open(data, {
+    ...{ metrics: names, images, seed, device, mirror },
+    detectors: new DetectorFiles(detector),
+    cacheFolder: statisticsFolder(),
+  });
+}
+
+/** Which classes are measured apart; one entry without a number for all together. */
+function classesOf({ perClass }: MetricsOptions, G: Generator): (number | undefined)[] {
+  if (!perClass) return [undefined];
+  if (G.cDim === 0) throw new UserError("--per-class: this network has no classes; leave the option out");
+  return Array.from({ length: G.cDim }, (_, i) => i);
+}
+
+function noteForeignDetectors({ detectors }: Meter): void {
+  for (const [kind, detector] of detectors)
+    if (kind !== "own" && !isPublished(kind, detector))
+      printNotes([`${detector.file} is not the published file: its numbers compare with none but its own`]);
+}
+
+async function open({ data, background, metrics: names }: MetricsOptions, G: Generator): Promise<Dataset> {
+  for (const metric of names.map(metricNamed)) if (metric.needs === "pictures") metric.check(G.resolution);
   const { stderr } = process;
   return openDataset({
     source: data,
@@ -48,9 +130,10 @@ function open({ data, background }: MetricsOptions, G: Generator): Promise<Datas
   });
 }
 
-function imagesOf({ images, data }: MetricsOptions, dataset: Dataset): number {
-  if (images === undefined) return metricImagesOf(dataset.length);
-  if (images <= dataset.length) return images;
+/** Where pictures are compared with as many real ones, there must be so many. */
+function checkImages({ images, data, metrics: names }: MetricsOptions, dataset: Dataset): void {
+  if (images === undefined || images <= dataset.length) return;
+  if (names.map(metricNamed).every(({ needs }) => needs !== "pictures")) return;
   throw new UserError(
     `--images ${images}: ${data} has only ${dataset.length} usable pictures; give a number up to that`,
   );
@@ -67,24 +150,40 @@ function checkClasses(G: Generator, { classNames }: SnapshotInfo, dataset: Datas
   );
 }
 
-function measure(
-  G: Generator,
-  dataset: Dataset,
-  { images, seed, device }: { images: number; seed: number; device: string },
-): SwdResult {
-  const meter = new SwdMeter(dataset, { zDim: G.zDim, images, seed, device });
-  try {
-    return meter.measure(G);
-  } finally {
-    meter.dispose();
-  }
+function jsonLines({ network, curNimg, className, repeats }: Measurement, { seed }: MetricsOptions): string {
+  const [first = []] = repeats;
+  const lines = first.map(({ metric, details, images }) => {
+    const spread = mainValues(metric.values, { repeats });
+    const results = Object.fromEntries(spread.map(({ name, mean }) => [name, mean]));
+    const std =
+      repeats.length > 1
+        ? { repeats: repeats.length, std: Object.fromEntries(spread.map(({ name, std: s }) => [name, s])) }
+        : details;
+    return JSON.stringify({
+      ...{ metric: metric.name, results, ...std, images, seed, curNimg, network },
+      ...(className === undefined ? {} : { class: className }),
+    });
+  });
+  return lines.map((line) => `${line}\n`).join("");
 }
 
-function report({ perLevel, mean }: SwdResult, images: number): string {
-  const lines = [
-    ...perLevel.map(({ resolution, value }) => [`${resolution} px`, value] as const),
-    ["mean", mean] as const,
-  ];
-  const rows = lines.map(([name, value]) => `  ${name.padEnd(8)}${value.toFixed(2).padStart(9)}\n`);
-  return `swd x 1000, ${images} pictures of each kind\n${rows.join("")}`;
+/** A bar for each pass over pictures. */
+class PassBar {
+  #what = "";
+  #bar: Progress | undefined;
+
+  update(what: string, done: number, total: number): void {
+    if (what !== this.#what || !this.#bar) {
+      this.finish();
+      this.#what = what;
+      this.#bar = createProgress({ stream: process.stderr, total, unit: what });
+    }
+    this.#bar.update(done);
+    if (done === total) this.finish();
+  }
+
+  finish(): void {
+    this.#bar?.finish();
+    this.#bar = undefined;
+  }
 }
