@@ -27,8 +27,32 @@ function bind(name: string, overload: string): (args: readonly Argument[]) => un
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`${label}: ${reason} (${describeArguments(args)})`);
     }
-    return engineOp(...converted);
+    const result = engineOp(...converted);
+    if (recorder) record(label, args, result);
+    return result;
   };
+}
+
+/** Called after an operator; its results are no tensors of the program yet. */
+type Recorder = (name: string, args: readonly Argument[], results: Handle[], shapes: number[][]) => void;
+
+let recorder: Recorder | undefined;
+
+function record(name: string, args: readonly Argument[], result: unknown): void {
+  const handles = result === undefined ? [] : ([result].flat() as Handle[]);
+  const shapes = handles.map((handle) => engine.shape(handle));
+  recorder?.(name, args, handles, shapes);
+}
+
+/** Tells `listener` of every operator that `body` calls. */
+export function recordCalls<T>(listener: Recorder, body: () => T): T {
+  const before = recorder;
+  recorder = listener;
+  try {
+    return body();
+  } finally {
+    recorder = before;
+  }
 }
 
 function describeArguments(args: readonly Argument[]): string {

@@ -10,6 +10,19 @@ let current: Owned[] | undefined;
 
 const safetyNet = new FinalizationRegistry<Handle>((handle) => engine.dispose(handle));
 
+let observer: ((made: Owned) => void) | undefined;
+
+/** Tells `listener` of every tensor that `body` makes. */
+export function withObserver<T>(listener: (made: Owned) => void, body: () => T): T {
+  const before = observer;
+  observer = listener;
+  try {
+    return body();
+  } finally {
+    observer = before;
+  }
+}
+
 /** Something that owns one slot in the addon's table. `Tensor` is the only subclass. */
 export abstract class Owned {
   #handle: Handle;
@@ -22,6 +35,7 @@ export abstract class Owned {
     this.#handle = handle;
     if (current) current.push(this);
     else this.keep();
+    observer?.(this);
   }
 
   /** The slot. Throws when the tensor has been disposed. */

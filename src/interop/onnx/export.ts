@@ -4,16 +4,14 @@ import type { Generator } from "../../networks/network.js";
 import { type Growth, isProgressive, layersInUse } from "../../networks/progressive.js";
 import { capabilitiesOf, type NetworkDescription, titleOf } from "../../networks/registry.js";
 import type { OnnxDescription } from "../../protocol/model.js";
-import { UserError } from "../../system/errors.js";
+import { noiseMapsOf } from "../../synthesis/noiseMaps.js";
+import { ones } from "../../torch/ops.js";
 import { scope } from "../../torch/scope.js";
-import { Graph } from "./graph.js";
-import { Part } from "./part.js";
+import type { Tensor } from "../../torch/tensor.js";
+import { batch, Graph } from "./graph.js";
 import type { Precision } from "./precision.js";
-import { proganMapping, proganSynthesis } from "./progan.js";
 import { encodeModel } from "./schema.js";
-import { type GrownOptions, stylegan1Mapping, stylegan1Synthesis } from "./stylegan1.js";
-import { stylegan2Mapping, stylegan2Synthesis } from "./stylegan2.js";
-import { minimalMapping, minimalSynthesis } from "./stylegan2Minimal.js";
+import { Trace } from "./trace.js";
 
 export interface OnnxOptions {
   /** What the generator was made of. */
@@ -49,11 +47,11 @@ export function exportOnnx(G: Generator, options: OnnxOptions): OnnxModels {
     resolution: 2 ** growth.level,
     ...{ truncation, noise, precision },
   };
-  const state = G.stateDict();
   const model = (name: "mapping" | "synthesis", doc: string) =>
     scope(() => {
       const g = new Graph(name, precision);
-      builders(description, { numWs: G.numWs, growth })[name](new Part(g, state));
+      if (name === "mapping") addMapping(g, G, { truncation });
+      else addSynthesis(g, G, { noise });
       return encodeModel(g.finish({ version, doc, metadata: { stylegan: JSON.stringify(about) } }));
     });
   return {
@@ -63,33 +61,43 @@ export function exportOnnx(G: Generator, options: OnnxOptions): OnnxModels {
   };
 }
 
-type Builders = Record<"mapping" | "synthesis", (root: Part) => void>;
-
-/** The one place that knows how to export every architecture. */
-function builders(description: NetworkDescription, { numWs, growth }: GrownOptions): Builders {
-  const { architecture, config } = description;
-  switch (architecture) {
-    case "stylegan2":
-      return {
-        mapping: (root) => stylegan2Mapping(root, config, numWs),
-        synthesis: (root) => stylegan2Synthesis(root, config, numWs),
-      };
-    case "stylegan2-minimal":
-      return {
-        mapping: (root) => minimalMapping(root, config, numWs),
-        synthesis: (root) => minimalSynthesis(root, config, numWs),
-      };
-    case "stylegan1":
-      return {
-        mapping: (root) => stylegan1Mapping(root, config, numWs),
-        synthesis: (root) => stylegan1Synthesis(root, config, { numWs, growth }),
-      };
-    case "progan":
-      return {
-        mapping: (root) => proganMapping(root, config),
-        synthesis: (root) => proganSynthesis(root, config, growth),
-      };
-    default:
-      throw new UserError(`networks of the architecture ${architecture} cannot be exported yet`);
+function addMapping(g: Graph, G: Generator, { truncation }: { truncation: boolean }): void {
+  const trace = new Trace(g, G);
+  const z = ones([1, G.zDim]);
+  trace.bind(z, g.input("z", [batch, G.zDim], "latents, samples of N(0, 1)"));
+  const c = G.cDim > 0 ? ones([1, G.cDim]) : null;
+  if (c) trace.bind(c, g.input("c", [batch, G.cDim], "classes, one-hot"));
+  const psi = ones([1, G.numWs, 1]);
+  if (truncation) {
+    const meaning = "truncation of each layer: 1 leaves its w as it is, 0 gives the mean of w";
+    const input = g.input("truncation_psi", [G.numWs], meaning);
+    trace.bind(psi, g.node("Unsqueeze", [input, g.integers(0, 2)], { shape: [1, G.numWs, 1] }));
   }
+  const ws = trace.run(() => {
+    const all = G.map(z, c);
+    if (!truncation) return all;
+    // As `truncate` of src/networks/mapping.ts, with a ψ for each layer: w' = w̄ + ψ (w - w̄).
+    const mean = G.stateDict().get("mapping.w_avg") as Tensor;
+    return all.sub(mean).mul(psi).add(mean);
+  });
+  g.output("ws", ws, "one w for each layer; rows of several samples mixed are a style mix");
+}
+
+function addSynthesis(g: Graph, G: Generator, { noise }: { noise: boolean }): void {
+  const trace = new Trace(g, G);
+  const ws = ones([1, G.numWs, G.wDim]);
+  trace.bind(
+    ws,
+    g.input("ws", [batch, G.numWs, G.wDim], "one w for each layer, as the mapping model makes them"),
+  );
+  if (noise) {
+    const strength = g.input(
+      "noise",
+      [],
+      "what the stored noise maps are multiplied by: 1 with noise, 0 without",
+    );
+    for (const map of noiseMapsOf(G)) trace.bind(map, trace.product(map, strength));
+  }
+  const image = trace.run(() => G.synthesize(ws, { noiseMode: "const" }));
+  g.output("image", image, "pictures, RGB in about [-1, 1]");
 }

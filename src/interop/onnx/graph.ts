@@ -23,6 +23,9 @@ import {
 const opsetVersion = 17;
 const irVersion = 8;
 
+/** The name of the dimension whose size the caller chooses. */
+export const batch = "batch";
+
 /** What a node computes or takes, by name. */
 export interface Value {
   readonly name: string;
@@ -35,32 +38,24 @@ export interface NodeOptions {
   /** Of the output; type: as the first input. */
   shape: readonly Dim[];
   type?: ElementType;
+  /** What its name begins with. */
+  place?: string | undefined;
 }
 
 export class Graph {
   readonly precision: Precision;
   readonly #name: string;
   readonly #nodes: NodeProto[] = [];
-  readonly #constants = new Map<string, TensorProto>();
+  /** By what they are made of. */
+  readonly #constantsMadeOf = new Map<string, TensorProto[]>();
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
   readonly #intermediates: ValueInfoProto[] = [];
   readonly #taken = new Set<string>();
-  readonly #path: string[] = [];
 
   constructor(name: string, precision: Precision) {
     this.#name = name;
     this.precision = precision;
-  }
-
-  /** Nodes that `body` adds are named under `name`, as parameters are in a state dictionary. */
-  within<T>(name: string, body: () => T): T {
-    this.#path.push(name);
-    try {
-      return body();
-    } finally {
-      this.#path.pop();
-    }
   }
 
   /** What the caller gives; `meaning` is kept in the file. */
@@ -87,7 +82,7 @@ export class Graph {
   /** A constant with the elements of a tensor, which stays the caller's. */
   constant(name: string, values: Tensor, type: "float32" | "float16" = "float32"): Value {
     const bytes = scope(() => values.detach().to(type).toBytes());
-    return this.#constant(this.#pathTo(name), { type, shape: values.shape, bytes });
+    return this.#constant(name, { type, shape: values.shape, bytes });
   }
 
   /** A constant number, []. Equal ones are stored once. */
@@ -112,8 +107,8 @@ export class Graph {
 
   /** One operator with one result. */
   node(opType: string, inputs: readonly Value[], options: NodeOptions): Value {
-    const { attributes = {}, shape, type = inputs[0]?.type ?? "float32" } = options;
-    const name = this.#free(this.#pathTo(opType));
+    const { attributes = {}, shape, type = inputs[0]?.type ?? "float32", place } = options;
+    const name = this.#free(place ? `${place}.${opType}` : opType);
     this.#nodes.push({
       name,
       opType,
@@ -128,6 +123,14 @@ export class Graph {
 
   /** The model, with `metadata` in its properties. */
   finish(options: { version: string; doc: string; metadata: Readonly<Record<string, string>> }): ModelProto {
+    // What nothing else takes is left out.
+    const used = new Set(this.#outputs.map(({ name }) => name));
+    const nodes: NodeProto[] = [];
+    for (const node of [...this.#nodes].reverse()) {
+      if (!node.output.some((name) => used.has(name))) continue;
+      for (const name of node.input) used.add(name);
+      nodes.unshift(node);
+    }
     return {
       irVersion,
       producerName: "stylegan.ts",
@@ -137,11 +140,11 @@ export class Graph {
       metadataProps: Object.entries(options.metadata).map(([key, value]) => ({ key, value })),
       graph: {
         name: this.#name,
-        node: this.#nodes,
-        initializer: [...this.#constants.values()],
+        node: nodes,
+        initializer: [...this.#constantsMadeOf.values()].flat().filter(({ name }) => used.has(name)),
         input: this.#inputs,
         output: this.#outputs,
-        valueInfo: this.#intermediates,
+        valueInfo: this.#intermediates.filter(({ name }) => used.has(name)),
       },
     };
   }
@@ -150,21 +153,16 @@ export class Graph {
     name: string,
     { type, shape, bytes }: { type: ElementType; shape: readonly number[]; bytes: Uint8Array },
   ): Value {
-    const known = this.#constants.get(name);
-    if (known && Buffer.compare(known.rawData, bytes) !== 0)
-      throw new Error(`onnx: two constants of the name ${name}`);
-    if (!known)
-      this.#constants.set(this.#free(name), {
-        name,
-        dataType: elementTypes[type],
-        dims: shape,
-        rawData: bytes,
-      });
-    return { name, type, shape };
-  }
-
-  #pathTo(name: string): string {
-    return [...this.#path, name].join(".");
+    const dataType = elementTypes[type];
+    const isIt = (known: TensorProto) =>
+      known.dataType === dataType &&
+      String(known.dims) === String(shape) &&
+      Buffer.compare(known.rawData, bytes) === 0;
+    const known = this.#constantsMadeOf.get(name)?.find(isIt);
+    if (known) return { name: known.name, type, shape };
+    const constant = { name: this.#free(name), dataType, dims: shape, rawData: bytes };
+    this.#constantsMadeOf.set(name, [...(this.#constantsMadeOf.get(name) ?? []), constant]);
+    return { name: constant.name, type, shape };
   }
 
   /** `name`, or with a number after it where that is taken. */
