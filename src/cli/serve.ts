@@ -11,8 +11,8 @@ Examples:
   stylegan serve runs/00000-emoji-smileys-stylegan2-small-32 --port 8080
 
 The address that it prints holds a token: whoever opens it can pause, stop and change runs that train. Without the token
-the page only shows. The server listens on this machine alone unless --host says otherwise; then everyone who reaches
-the port can look, unencrypted.
+the page only shows, and computes little. The server listens on this machine alone unless --host says otherwise; then
+everyone who reaches the port can look, unencrypted, and films need the token. --private puts looking behind it too.
 `;
 
 export const portNumber = integerFrom(0, 65535);
@@ -32,6 +32,7 @@ export function addServe(program: Command): void {
       "--host <address>",
       "address to listen on, for example 0.0.0.0 for all (default: this machine alone)",
     )
+    .option("--private", "looking needs the token as well")
     .addHelpText("after", example)
     .action(whenRun(() => import("./actions/serve.js")));
 }

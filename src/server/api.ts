@@ -6,10 +6,11 @@ import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { z } from "zod";
 import { type Command, commandRequestSchema, type Setting, type Settings } from "../protocol/control.js";
-import { filmRequestSchema, pictureViewSchema } from "../protocol/explore.js";
+import { type FilmRequest, filmRequestSchema, pictureViewSchema } from "../protocol/explore.js";
 import { runFiles } from "../protocol/runFiles.js";
 import { isInRange, rangeText } from "../system/numberRange.js";
 import { appendToOwn } from "../system/regularFile.js";
+import { clientOf } from "./clients.js";
 import type { EventHub } from "./events.js";
 import { openFile } from "./files.js";
 import type { FrameJob } from "./frameMessages.js";
@@ -17,7 +18,7 @@ import type { Frames } from "./frames.js";
 import { history, parseCursor } from "./history.js";
 import { decoded, drained, HttpError, readJson, sendJson, wholeFile } from "./http.js";
 import { isPublic, type Run, type Runs } from "./runs.js";
-import { checkToken } from "./security.js";
+import { checkHolder, checkToken, holderCookie, isHolder } from "./security.js";
 import { snapshotFile } from "./snapshotFile.js";
 import { logTail } from "./watch.js";
 
@@ -26,7 +27,12 @@ export interface ApiOptions {
   hub: EventHub;
   frames: Frames;
   token: string;
+  /** Whether films need the token: others than this machine's users reach the server. */
+  filmsNeedToken: boolean;
 }
+
+/** Frames of a film that is made for somebody without the token. */
+const mostFramesOfStrangers = 480;
 
 interface Call {
   request: IncomingMessage;
@@ -89,7 +95,9 @@ export class Api {
         pattern: /^\/snapshots\/([^/]+)\/film$/,
         isOpen: true,
         handle: async (call, run, name) => {
+          if (options.filmsNeedToken) checkHolder(call.request, options.token);
           const film = parsed(filmRequestSchema, await readJson(call.request));
+          if (!isHolder(call.request, options.token)) checkLength(film);
           const file = await snapshotFile(run, name);
           const type = film.format === "mp4" ? "video/mp4" : `image/${film.format}`;
           sendBytes(call.response, await this.#compute(call, { kind: "film", file, film }), type);
@@ -103,7 +111,11 @@ export class Api {
   async handle(call: Call, path: string): Promise<void> {
     const { request, response, query } = call;
     const { runs, hub } = this.#options;
-    if (path === "/api/events") return only("GET", request, () => hub.connect(request, response, query));
+    if (path === "/api/events")
+      return only("GET", request, () =>
+        hub.connect(request, response, { query, isHolder: isHolder(request, this.#options.token) }),
+      );
+    if (path === "/api/login") return only("POST", request, async () => this.#logIn(call));
     if (path === "/api/session") return only("GET", request, async () => sendJson(response, hub.session));
     if (path === "/api/runs") return only("GET", request, async () => sendJson(response, await runs.list()));
 
@@ -120,11 +132,17 @@ export class Api {
     await route.handle(call, run, decoded(route.pattern.exec(rest)?.[1] ?? ""));
   }
 
-  /** Work whose result nobody waits for any more is not begun. */
-  #compute({ response }: Call, job: FrameJob): Promise<unknown> {
+  /** From now on the requests of the page are the holder's, those too that cannot show the token themselves. */
+  #logIn({ request, response }: Call): void {
+    checkToken(request, this.#options.token);
+    response.writeHead(204, { "set-cookie": holderCookie(request, this.#options.token) }).end();
+  }
+
+  /** Work whose result nobody waits for any more is not begun, and a film not gone on with. */
+  #compute({ request, response }: Call, job: FrameJob): Promise<unknown> {
     const gone = new AbortController();
     response.once("close", () => gone.abort());
-    return this.#options.frames.run(job, gone.signal);
+    return this.#options.frames.run(job, clientOf(request, this.#options.token), gone.signal);
   }
 
   /** Writes a command for the trainer, which answers in stats.jsonl. */
@@ -151,6 +169,15 @@ function checkSettings(values: Settings, settings: readonly Setting[]): void {
     if (!range) throw new HttpError(400, `${name} cannot be changed in this run`);
     if (!isInRange(range, value)) throw new HttpError(400, `${name}: ${value} is not ${rangeText(range)}`);
   }
+}
+
+function checkLength({ keyframes, framesBetween, loop }: FilmRequest): void {
+  const frames = (keyframes.length - (loop ? 0 : 1)) * framesBetween;
+  if (frames > mostFramesOfStrangers)
+    throw new HttpError(
+      403,
+      `films of more than ${mostFramesOfStrangers} frames need the token: open the address that the server has printed`,
+    );
 }
 
 async function only(method: string, request: IncomingMessage, handle: () => Promise<void>): Promise<void> {

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import type { Client } from "./clients.js";
 import { fileState } from "./files.js";
 import type { Frames } from "./frames.js";
 import { decoded, HttpError, sendFileAs } from "./http.js";
@@ -31,7 +32,7 @@ export class BrowserModels {
   }
 
   /** @param path after /browser/: a run, a snapshot, and a file of the page. @throws HttpError 404 */
-  async send(response: ServerResponse, path: string): Promise<void> {
+  async send(response: ServerResponse, path: string, client: Client): Promise<void> {
     const match = /^([^/]+)\/([^/]+)\/(.*)$/.exec(path);
     const run = match && (await this.#runs.find(decoded(match[1] as string)));
     if (!match || !run) throw new HttpError(404, "there is no such run");
@@ -41,7 +42,7 @@ export class BrowserModels {
       await this.#pages.send(response, rest === "" ? "/explorer.html" : `/${rest}`);
       return;
     }
-    const folder = await this.#exported(file);
+    const folder = await this.#exported(file, client);
     const type = rest.endsWith(".json") ? "application/json" : "application/octet-stream";
     await sendFileAs(response, join(folder, basename(rest)), { type, caching: "no-cache" });
   }
@@ -50,10 +51,10 @@ export class BrowserModels {
     rmSync(this.#root, { recursive: true, force: true });
   }
 
-  #exported(file: string): Promise<string> {
+  #exported(file: string, client: Client): Promise<string> {
     return fileState(file).then((state) => {
       const key = `${file} ${state?.mtimeMs} ${state?.size}`;
-      const folder = this.#folders.get(key) ?? this.#export(file);
+      const folder = this.#folders.get(key) ?? this.#export(file, client);
       this.#folders.delete(key);
       this.#folders.set(key, folder);
       folder.catch(() => this.#folders.delete(key));
@@ -69,9 +70,10 @@ export class BrowserModels {
     });
   }
 
-  async #export(file: string): Promise<string> {
+  async #export(file: string, client: Client): Promise<string> {
     const folder = mkdtempSync(join(this.#root, "model-"));
-    await this.#frames.run({ kind: "model", file, folder }, new AbortController().signal);
+    // Whoever has gone: the next to ask finds it.
+    await this.#frames.run({ kind: "model", file, folder }, client, new AbortController().signal);
     return folder;
   }
 }

@@ -13,13 +13,18 @@ import { DetailWatch, ListWatch, Look, type Position } from "./watch.js";
 
 const lookEveryMs = 500;
 const heartbeatEvery = 30; // looks
-const mostClients = 200;
+// Pages without the token; its holder has places beside them.
+const mostStrangers = 200;
+const mostHolders = 50;
 const mostRunsOfClient = 8;
 // A reader that lets this much pile up is cut off, and catches up from the files when it comes back.
 const mostPendingBytes = 2 * 1024 * 1024;
+// Of all together; beyond it the one that reads least is cut off.
+const mostPendingOfAll = 48 * 1024 * 1024;
 
 interface Client {
   response: ServerResponse;
+  isHolder: boolean;
   positions: Position[];
 }
 
@@ -48,8 +53,14 @@ export class EventHub {
   }
 
   /** @throws HttpError when there are too many readers or the address asks for too much */
-  async connect(request: IncomingMessage, response: ServerResponse, query: URLSearchParams): Promise<void> {
-    if (this.#clients.size >= mostClients) throw new HttpError(503, "too many pages are open");
+  async connect(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { query, isHolder }: { query: URLSearchParams; isHolder: boolean },
+  ): Promise<void> {
+    const alike = [...this.#clients].filter((client) => client.isHolder === isHolder).length;
+    if (alike >= (isHolder ? mostHolders : mostStrangers))
+      throw new HttpError(503, "too many pages are open");
     const names = query.getAll("run");
     if (names.length > mostRunsOfClient) throw new HttpError(400, `at most ${mostRunsOfClient} runs at once`);
     const lastId = request.headers["last-event-id"];
@@ -57,7 +68,7 @@ export class EventHub {
     const positions = await Promise.all(names.map((name, i) => this.#position(name, places[i] ?? "")));
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     response.write("retry: 1000\n\n");
-    const client: Client = { response, positions };
+    const client: Client = { response, isHolder, positions };
     // Before anything is awaited: what happens meanwhile must not be lost.
     this.#clients.add(client);
     response.on("close", () => this.#clients.delete(client));
@@ -75,6 +86,17 @@ export class EventHub {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const { response } of this.#clients) response.end();
+  }
+
+  #cutSlowest(): void {
+    let [sum, slowest]: [number, Client | undefined] = [0, undefined];
+    for (const client of this.#clients) {
+      const { writableLength, destroyed } = client.response;
+      if (destroyed) continue;
+      sum += writableLength;
+      if (writableLength > (slowest?.response.writableLength ?? 0)) slowest = client;
+    }
+    if (sum > mostPendingOfAll) slowest?.response.destroy();
   }
 
   /** A place is `inode.offset.log`; without one a reader starts at what is there now. */
@@ -138,5 +160,6 @@ export class EventHub {
       .join(",");
     response.write(`event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
     if (response.writableLength > mostPendingBytes) response.destroy();
+    else if (response.writableLength > response.writableHighWaterMark) this.#cutSlowest();
   }
 }

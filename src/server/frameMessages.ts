@@ -10,7 +10,19 @@ export type FrameJob =
   | { kind: "model"; file: string; folder: string }
   | { kind: "film"; file: string; film: FilmRequest };
 
-export type ToFrameWorker = FrameJob & { id: number };
+/** What does not take long is done between the frames of what does. */
+export type Lane = "short" | "long";
+export const laneOf: Readonly<Record<FrameJob["kind"], Lane>> = {
+  facts: "short",
+  picture: "short",
+  film: "long",
+  model: "long",
+};
+
+export type ToFrameWorker =
+  | (FrameJob & { id: number })
+  /** Nobody waits for the job any more. */
+  | { cancel: number };
 
 export type FromFrameWorker =
   | { id: number; ok: true; result: unknown }

@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { exportOnnx, type OnnxModels } from "../interop/onnx/export.js";
 import { writeOnnx } from "../interop/onnx/files.js";
 import { loadGenerator } from "../interop/openSnapshot.js";
@@ -23,12 +24,20 @@ import { cat } from "../torch/ops.js";
 import "../torch/libtorch.js";
 import { scope } from "../torch/scope.js";
 import type { Tensor } from "../torch/tensor.js";
-import type { FrameJob, FromFrameWorker, ToFrameWorker } from "./frameMessages.js";
+import {
+  type FrameJob,
+  type FromFrameWorker,
+  type Lane,
+  laneOf,
+  type ToFrameWorker,
+} from "./frameMessages.js";
 
 const mostLoaded = 2;
 const mostDirections = 12;
 
 interface Loaded {
+  /** Jobs that work on it. */
+  users: number;
   /** Changes when the file does. */
   version: string;
   G: Generator;
@@ -39,26 +48,42 @@ interface Loaded {
 /** By file, the latest used last. */
 const loaded = new Map<string, Loaded>();
 
+/** A film works on its network for long, while pictures ask for others: what is in use is not freed. */
+async function withNetwork<T>(file: string, use: (entry: Loaded) => Promise<T> | T): Promise<T> {
+  const entry = open(file);
+  entry.users += 1;
+  try {
+    return await use(entry);
+  } finally {
+    entry.users -= 1;
+    freeIfUnused(entry);
+  }
+}
+
+function freeIfUnused(entry: Loaded): void {
+  if (entry.users === 0 && ![...loaded.values()].includes(entry)) entry.G.dispose();
+}
+
 function open(file: string): Loaded {
   const { mtimeMs, size } = statSync(file);
   const version = `${mtimeMs} ${size}`;
   let entry = loaded.get(file);
   loaded.delete(file);
   if (entry && entry.version !== version) {
-    entry.G.dispose();
+    freeIfUnused(entry);
     entry = undefined;
   }
   if (!entry) {
     const { G, info } = loadGenerator(file);
     G.setRequiresGrad(false);
     const directions = G.styleAffines().length > 0 ? findDirections(G, { count: mostDirections }) : [];
-    entry = { version, G, info, directions };
+    entry = { users: 0, version, G, info, directions };
   }
   loaded.set(file, entry);
-  for (const [oldest, { G }] of loaded) {
+  for (const [oldest, unused] of loaded) {
     if (loaded.size <= mostLoaded) break;
     loaded.delete(oldest);
-    G.dispose();
+    freeIfUnused(unused);
   }
   return entry;
 }
@@ -125,7 +150,8 @@ async function picture(entry: Loaded, view: PictureView): Promise<Uint8Array> {
   }
 }
 
-async function film(entry: Loaded, request: FilmRequest): Promise<Uint8Array> {
+/** @param isCancelled asked between frames, where short jobs have their turn */
+async function film(entry: Loaded, request: FilmRequest, isCancelled: () => boolean): Promise<Uint8Array> {
   const { keyframes, framesBetween, fps, loop, format } = request;
   const folder = mkdtempSync(join(tmpdir(), "stylegan-film-"));
   const ws = keyframes.map((view) => wsOf(entry, view));
@@ -147,6 +173,8 @@ async function film(entry: Loaded, request: FilmRequest): Promise<Uint8Array> {
         for (const rendered of renderWs(entry.G, { ws: between, noiseMode, batch: 1 }))
           await target.add(rendered);
         between.dispose();
+        await setImmediate();
+        if (isCancelled()) throw new UserError("nobody waits for the film any more");
       }
       await target.finish();
     } catch (error) {
@@ -165,35 +193,47 @@ function onnxOf({ G, info }: Loaded): OnnxModels {
   return exportOnnx(G, { description, classNames, precision: "float32", version: packageVersion() });
 }
 
-async function work(job: FrameJob): Promise<unknown> {
-  const entry = open(job.file);
-  switch (job.kind) {
-    case "facts":
-      return factsOf(entry);
-    case "picture":
-      return picture(entry, job.view);
-    case "film":
-      return film(entry, job.film);
-    case "model":
-      writeOnnx(job.folder, onnxOf(entry));
-      return null;
-  }
+function work(job: FrameJob, isCancelled: () => boolean): Promise<unknown> {
+  return withNetwork<unknown>(job.file, (entry) => {
+    switch (job.kind) {
+      case "facts":
+        return factsOf(entry);
+      case "picture":
+        return picture(entry, job.view);
+      case "film":
+        return film(entry, job.film, isCancelled);
+      case "model":
+        writeOnnx(job.folder, onnxOf(entry));
+        return null;
+    }
+  });
 }
 
 const answer = (message: FromFrameWorker) => process.send?.(message);
 
 // A training on the same machine goes first.
 setPriority(5);
-let queue: Promise<void> = Promise.resolve();
-process.on("message", (job: ToFrameWorker) => {
-  queue = queue.then(async () => {
+const queues: Record<Lane, Promise<void>> = { short: Promise.resolve(), long: Promise.resolve() };
+/** Jobs that are here, and whether anybody waits for them. */
+const wanted = new Map<number, boolean>();
+process.on("message", (message: ToFrameWorker) => {
+  if ("cancel" in message) {
+    if (wanted.has(message.cancel)) wanted.set(message.cancel, false);
+    return;
+  }
+  const { id, kind } = message;
+  const lane = laneOf[kind];
+  wanted.set(id, true);
+  queues[lane] = queues[lane].then(async () => {
     try {
-      answer({ id: job.id, ok: true, result: await work(job) });
+      answer({ id, ok: true, result: await work(message, () => wanted.get(id) !== true) });
     } catch (error) {
       const mendable = error instanceof UserError;
-      const message = mendable ? error.message : "the picture could not be computed";
+      const text = mendable ? error.message : "the picture could not be computed";
       if (!mendable) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-      answer({ id: job.id, ok: false, message, mendable });
+      answer({ id, ok: false, message: text, mendable });
+    } finally {
+      wanted.delete(id);
     }
   });
 });

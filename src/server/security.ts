@@ -1,5 +1,5 @@
 // Who may ask for what. Reading is open to whoever reaches the server, which listens on this machine alone unless told
-// otherwise; what changes something needs the token. A page of another site reaches neither.
+// otherwise, and unless it is private; what changes something needs the token. A page of another site reaches neither.
 
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -54,14 +54,53 @@ export function checkSite({ headers }: IncomingMessage, names: readonly string[]
     throw new HttpError(403, "requests of other sites are refused");
 }
 
-/** @throws HttpError 401 unless the request shows the token */
-export function checkToken({ headers }: IncomingMessage, token: string): void {
-  const shown = /^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1];
+/** @throws HttpError 401 unless the request shows the token itself: a cookie comes with requests that nobody meant */
+export function checkToken(request: IncomingMessage, token: string): void {
+  if (!isToken(bearerOf(request), token)) throw needsToken();
+}
+
+/** @throws HttpError 401 unless the request is the token's holder's */
+export function checkHolder(request: IncomingMessage, token: string): void {
+  if (!isHolder(request, token)) throw needsToken();
+}
+
+/** Whether the request shows the token, or the cookie that stands for it where a page cannot: pictures, events. */
+export function isHolder(request: IncomingMessage, token: string): boolean {
+  return isToken(bearerOf(request), token) || isToken(cookieOf(request), token);
+}
+
+/** What makes the requests of a page the holder's; no script can read it. */
+export function holderCookie(request: IncomingMessage, token: string): string {
+  return `${cookieName(request)}=${token}; HttpOnly; SameSite=Strict; Path=/`;
+}
+
+function needsToken(): HttpError {
+  return new HttpError(401, "this needs the token: open the address that the server has printed", {
+    "www-authenticate": "Bearer",
+  });
+}
+
+function isToken(shown: string | undefined, token: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
-  if (shown === undefined || !timingSafeEqual(digest(shown), digest(token)))
-    throw new HttpError(401, "this needs the token: open the address that the server has printed", {
-      "www-authenticate": "Bearer",
-    });
+  return shown !== undefined && timingSafeEqual(digest(shown), digest(token));
+}
+
+function bearerOf({ headers }: IncomingMessage): string | undefined {
+  return /^Bearer (\S+)$/.exec(headers.authorization ?? "")?.[1];
+}
+
+/** Cookies are shared by all ports of a host. */
+function cookieName({ socket }: IncomingMessage): string {
+  return `stylegan-${socket.localPort}`;
+}
+
+function cookieOf(request: IncomingMessage): string | undefined {
+  const name = cookieName(request);
+  for (const part of (request.headers.cookie ?? "").split(";")) {
+    const [key, value] = part.trim().split("=", 2);
+    if (key === name) return value;
+  }
+  return undefined;
 }
 
 /** The name in a Host header, without port and without the brackets of an IPv6 address. */

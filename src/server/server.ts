@@ -8,15 +8,21 @@ import { UserError } from "../system/errors.js";
 import { packageRoot } from "../system/packageRoot.js";
 import { Api } from "./api.js";
 import { BrowserModels } from "./browserModels.js";
+import { clientOf } from "./clients.js";
+import { Connections } from "./connections.js";
 import { EventHub } from "./events.js";
 import { Frames } from "./frames.js";
 import { HttpError, sendError } from "./http.js";
 import { defaultPort, portsToTry } from "./port.js";
 import { Runs } from "./runs.js";
-import { checkSite, newToken, setSecurityHeaders } from "./security.js";
+import { checkHolder, checkSite, isHolder, newToken, setSecurityHeaders } from "./security.js";
 import { StaticFiles } from "./static.js";
 
 const loopback = "127.0.0.1";
+
+/** Of a request: its first lines, and all of it, body included. */
+const deadlines = { headersTimeout: 8_000, requestTimeout: 15_000, connectionsCheckingInterval: 1_000 };
+const mostConnections = 512;
 
 export interface ServeOptions {
   /** The folder of runs, or one run. */
@@ -25,6 +31,8 @@ export interface ServeOptions {
   host?: string | undefined;
   /** 0: any free one. Default: `defaultPort`, or one of the next if it is taken. */
   port?: number | undefined;
+  /** Whether reading needs the token as well. */
+  isPrivate?: boolean | undefined;
   training?: SessionTraining | null;
 }
 
@@ -39,28 +47,27 @@ export interface RunningServer {
 
 /** @throws UserError when the port is taken or the address is not this machine's */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { folder, host = loopback, training = null } = options;
+  const { folder, host = loopback, isPrivate = false, training = null } = options;
   const token = newToken();
   const runs = await Runs.open(folder);
   const hub = new EventHub(runs, { folder, training });
   const frames = new Frames();
-  const api = new Api({ runs, hub, frames, token });
+  const api = new Api({ runs, hub, frames, token, filmsNeedToken: !isLoopback(host) });
   const pages = await StaticFiles.open(join(packageRoot(), "dist", "web"));
   if (!pages.has("/dashboard.html"))
     throw new UserError("the pages are not built yet; run `npm run setup` in the project's folder");
 
   const models = new BrowserModels({ runs, frames, pages });
-  const server = createServer((request, response) => {
+  const server = createServer(deadlines, (request, response) => {
     setSecurityHeaders(response);
-    answer({ request, response, api, models, pages, host }).catch((error: unknown) => {
+    if (isHolder(request, token)) connections.keep(request.socket);
+    answer({ request, response, api, models, pages, host, token, isPrivate }).catch((error: unknown) => {
       if (!(error instanceof HttpError) && !response.headersSent)
         process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
       sendError(response, error);
     });
   });
-  server.maxConnections = 512;
-  server.requestTimeout = 30_000;
-  server.headersTimeout = 10_000;
+  const connections = new Connections(server, { most: mostConnections });
   const port = await listen(server, { host, port: options.port });
   return {
     url: `http://${shownHost(host)}:${port}/#token=${token}`,
@@ -86,13 +93,18 @@ interface Answer {
   models: BrowserModels;
   pages: StaticFiles;
   host: string;
+  token: string;
+  isPrivate: boolean;
 }
 
-async function answer({ request, response, api, models, pages, host }: Answer): Promise<void> {
+async function answer(options: Answer): Promise<void> {
+  const { request, response, api, models, pages, host, token, isPrivate } = options;
   checkSite(request, [host]);
   // Taken as it is: resolving dots is what a traversal hopes for.
   const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
   const query = new URLSearchParams(search);
+  // The pages themselves show nothing of a run, and have to be there to take the token.
+  if (isPrivate && /^\/(?:api|browser)\//.test(path) && path !== "/api/login") checkHolder(request, token);
   if (path.startsWith("/api/")) {
     await api.handle({ request, response, query }, path);
     return;
@@ -100,7 +112,7 @@ async function answer({ request, response, api, models, pages, host }: Answer): 
   if (request.method !== "GET" && request.method !== "HEAD")
     throw new HttpError(405, "only GET here", { allow: "GET" });
   if (path.startsWith("/browser/")) {
-    await models.send(response, path.slice("/browser/".length));
+    await models.send(response, path.slice("/browser/".length), clientOf(request, token));
     return;
   }
   await pages.send(response, path === "/" ? "/dashboard.html" : path);
@@ -137,6 +149,10 @@ function tryPort(server: Server, host: string, port: number): Promise<NodeJS.Err
       resolve(null);
     });
   });
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** As an address in a browser: an address that stands for all of the machine's is no destination. */

@@ -16,6 +16,14 @@ export function takeToken(): void {
 /** Whether this page may change something. */
 export const hasToken = () => sessionStorage.getItem(tokenKey) !== null;
 
+/** Makes pictures and events, which cannot show the token themselves, come with it: by a cookie that no script reads. */
+export async function logIn(): Promise<void> {
+  const token = sessionStorage.getItem(tokenKey);
+  if (token === null) return;
+  // What then goes wrong is said by what is asked for next.
+  await fetch("api/login", { method: "POST", headers: { authorization: `Bearer ${token}` } }).catch(() => {});
+}
+
 export class RequestError extends Error {
   override name = "RequestError";
 }

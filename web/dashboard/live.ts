@@ -2,7 +2,7 @@
 // connection for all of it, since a browser has few for each host.
 
 import type { RunDetail, RunSummary, ServerEvents, Session } from "../../src/protocol/api.js";
-import { fetchHistory, fetchLog, RequestError } from "./api.js";
+import { fetchHistory, fetchLog, getJson, RequestError } from "./api.js";
 import { Series } from "./series.js";
 
 // A connection that comes back sooner is not worth a word.
@@ -33,6 +33,8 @@ export class Live {
   /** The newest first; null until the server has said. */
   runs: RunSummary[] | null = null;
   connection: Connection = "connecting";
+  /** Why the server shows nothing, when it says so. */
+  refusal: string | null = null;
   readonly #watched = new Map<string, LiveRun>();
   readonly #listeners = new Set<() => void>();
   #source: EventSource | null = null;
@@ -196,10 +198,22 @@ export class Live {
 
   #retry(): void {
     this.#noticeLoss();
+    // An EventSource does not tell what the answer was.
+    getJson("api/session").then(
+      () => this.#setRefusal(null),
+      (error: unknown) =>
+        this.#setRefusal(error instanceof RequestError && /token/.test(error.message) ? error.message : null),
+    );
     const generation = this.#generation;
     setTimeout(() => {
       if (generation === this.#generation) this.#connect();
     }, retryMs);
+  }
+
+  #setRefusal(refusal: string | null): void {
+    if (this.refusal === refusal) return;
+    this.refusal = refusal;
+    this.#changed();
   }
 
   #noticeLoss(): void {

@@ -2,7 +2,7 @@
 
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { takeToken } from "./api.js";
+import { logIn, takeToken } from "./api.js";
 import { ComparePage } from "./ComparePage.js";
 import { LiveContext, useLive, useStored } from "./hooks.js";
 import { Live } from "./live.js";
@@ -83,7 +83,11 @@ function App() {
         <ThemeButton />
       </header>
       <div class="loss-place" role="status">
-        {live.connection === "lost" ? (
+        {live.refusal !== null ? (
+          <p class="loss">
+            <strong>The server does not let this page look:</strong> {live.refusal}.
+          </p>
+        ) : live.connection === "lost" ? (
           <p class="loss">
             <strong>The server cannot be reached.</strong> What you see is from before; this page goes on by
             itself when it is back. After a training has ended, <code>stylegan serve</code> shows it.
@@ -126,7 +130,7 @@ function ThemeButton() {
 
 takeToken();
 const live = new Live();
-live.start();
+void logIn().then(() => live.start());
 render(
   <LiveContext.Provider value={live}>
     <App />
