@@ -14,9 +14,11 @@ import {
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { crc32, crc32Text } from "../system/crc32.js";
 import { UserError } from "../system/errors.js";
 import {
   type ImageSource,
+  PARALLEL_BYTES,
   PARALLEL_IMAGES,
   reasonOf,
   type SkippedFile,
@@ -28,17 +30,29 @@ import { type PrepareOptions, prepareImage } from "./prepareImage.js";
 /** Raise it whenever the same source would be prepared to other bytes or another index. */
 const FORMAT_VERSION = 1;
 
+const limits = {
+  items: PARALLEL_IMAGES,
+  bytesOf: ({ bytes }: SourceFile) => bytes,
+  bytes: PARALLEL_BYTES,
+};
+
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
 
 const indexSchema = z.object({
   files: z.array(z.string()),
   skipped: z.array(z.object({ file: z.string(), reason: z.string() })),
+  /** CRC-32 of each image, eight digits after each other. Caches from before that was kept have none. */
+  digests: z
+    .string()
+    .regex(/^([0-9a-f]{8})*$/)
+    .optional(),
 });
 type Index = z.infer<typeof indexSchema>;
 
 /** Prepared images on disk: image `i` is the `resolution * resolution * 3` bytes from `i` times that. */
 export interface PreparedImages extends Index {
   readonly descriptor: number;
+  readonly pixelsFile: string;
   readonly fingerprint: string;
 }
 
@@ -60,11 +74,11 @@ export async function openPreparedImages(options: CacheOptions): Promise<Prepare
 
   const index = (await readIndex(indexFile)) ?? (await prepare({ ...options, pixelsFile, indexFile }));
   let descriptor = openIfWhole(pixelsFile, index.files.length * resolution ** 2 * 3);
-  if (descriptor !== undefined) return { ...index, descriptor, fingerprint };
+  if (descriptor !== undefined) return { ...index, descriptor, pixelsFile, fingerprint };
 
   const rebuilt = await prepare({ ...options, pixelsFile, indexFile });
   descriptor = openSync(pixelsFile, "r");
-  return { ...rebuilt, descriptor, fingerprint };
+  return { ...rebuilt, descriptor, pixelsFile, fingerprint };
 }
 
 /** `$STYLEGAN_CACHE`, else a folder of our own where the system keeps caches. */
@@ -84,7 +98,9 @@ function fingerprintOf({ source, resolution, background }: CacheOptions): string
 
 async function readIndex(file: string): Promise<Index | undefined> {
   try {
-    return indexSchema.parse(JSON.parse(await readFile(file, "utf8")));
+    const index = indexSchema.parse(JSON.parse(await readFile(file, "utf8")));
+    const { files, digests } = index;
+    return digests === undefined || digests.length === 8 * files.length ? index : undefined;
   } catch {
     return undefined; // missing or damaged: either way it is made again
   }
@@ -134,19 +150,19 @@ async function prepare(options: CacheOptions & { pixelsFile: string; indexFile: 
 async function writePixels(handle: FileHandle, options: CacheOptions): Promise<Index> {
   const { source, onProgress } = options;
   const index: Index = { files: [], skipped: [] };
+  const digests: string[] = [];
   let done = 0;
-  for await (const result of mapInOrder(source.images, PARALLEL_IMAGES, (file) =>
-    prepareFile(file, options),
-  )) {
+  for await (const result of mapInOrder(source.images, limits, (file) => prepareFile(file, options))) {
     if ("reason" in result) {
       index.skipped.push(result);
     } else {
       await handle.appendFile(result.pixels);
+      digests.push(crc32Text(crc32(result.pixels)));
       index.files.push(result.file);
     }
     onProgress?.(++done, source.images.length);
   }
-  return index;
+  return { ...index, digests: digests.join("") };
 }
 
 async function prepareFile(

@@ -1,24 +1,9 @@
-import { z } from "zod";
 import { UserError } from "../system/errors.js";
-import { type ImageSource, reasonOf, type SourceFile } from "./imageSource.js";
+import { type DatasetLabels, readLabels } from "./datasetJson.js";
+import { type ImageSource, reasonOf } from "./imageSource.js";
 
 /** More classes than any known set has; a larger label is a mistake and would ask for a giant embedding. */
 const MAX_CLASSES = 100_000;
-
-const labelsSchema = z.object({
-  labels: z
-    .array(
-      z.tuple([
-        z.string(),
-        z
-          .number()
-          .int()
-          .min(0)
-          .max(MAX_CLASSES - 1),
-      ]),
-    )
-    .nullish(),
-});
 
 export interface Classes {
   readonly names: readonly string[];
@@ -31,7 +16,7 @@ export interface Classes {
  * `UserError` if there are no two classes, or if a file has none.
  */
 export async function readClasses(source: ImageSource, files: readonly string[]): Promise<Classes> {
-  const fromJson = source.datasetJson && (await readDatasetJson(source.datasetJson));
+  const fromJson = source.datasetJson && (await readDatasetJson(source.datasetJson.chunks(), files));
   const { names, labelOf } = fromJson ?? classesByPlace(source, files);
   if (names.length < 2) {
     throw new UserError(
@@ -61,22 +46,23 @@ function classesByPlace(source: ImageSource, files: readonly string[]): ClassTab
 }
 
 /** `undefined` if the file says nothing about labels; `"labels": null` says that there are no classes. */
-async function readDatasetJson(file: SourceFile): Promise<ClassTable | undefined> {
-  let labels: z.infer<typeof labelsSchema>["labels"];
+async function readDatasetJson(
+  chunks: AsyncIterable<Uint8Array>,
+  files: readonly string[],
+): Promise<ClassTable | undefined> {
+  const wanted = new Set(files);
+  let found: DatasetLabels | undefined;
   try {
-    labels = labelsSchema.parse(JSON.parse((await file.read()).toString("utf8"))).labels;
+    found = await readLabels(chunks, { isWanted: (name) => wanted.has(name), maxClasses: MAX_CLASSES });
   } catch (error) {
-    const detail = error instanceof z.ZodError ? z.prettifyError(error) : error;
     throw new UserError(
-      `dataset.json cannot be read (${reasonOf(detail)}): it must hold {"labels": [["folder/file.png", 0], ...]}`,
+      `dataset.json cannot be read (${reasonOf(error)}): it must hold {"labels": [["folder/file.png", 0], ...]}`,
     );
   }
-  if (labels === undefined) return undefined;
-  // Written on Windows, the names may hold backslashes.
-  const table = new Map((labels ?? []).map(([name, label]) => [name.replaceAll("\\", "/"), label]));
-  const count = Math.max(-1, ...new Set(table.values())) + 1;
+  if (!found) return undefined;
+  const { classes, labelOf } = found;
   return {
-    names: Array.from({ length: count }, (_, index) => String(index)),
-    labelOf: (path) => table.get(path),
+    names: Array.from({ length: classes }, (_, index) => String(index)),
+    labelOf: (path) => labelOf.get(path),
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import { crc32, crc32Text } from "../system/crc32.js";
 import { UserError } from "../system/errors.js";
 import { permutation } from "../system/random.js";
 import { defaultCacheDirectory, openPreparedImages, type PreparedImages } from "./cache.js";
@@ -173,6 +174,8 @@ class PreparedDataset implements Dataset {
   readonly #imageBytes: number;
   readonly #labels: Int32Array | undefined;
   readonly #chosen: Uint32Array | undefined;
+  readonly #digests: string | undefined;
+  readonly #pixelsFile: string;
   #descriptor: number | undefined;
 
   constructor({ options, source, prepared, resolution, skipped, classes, chosen }: Parts) {
@@ -188,6 +191,8 @@ class PreparedDataset implements Dataset {
     this.#labels = classes?.labels;
     this.#chosen = chosen;
     this.#descriptor = prepared.descriptor;
+    this.#digests = prepared.digests;
+    this.#pixelsFile = prepared.pixelsFile;
   }
 
   label(index: number): number {
@@ -197,10 +202,16 @@ class PreparedDataset implements Dataset {
 
   readImage(index: number, target: Uint8Array, offset: number): void {
     if (this.#descriptor === undefined) throw new Error("the data set is closed");
-    const position = this.#record(index) * this.#imageBytes;
+    const record = this.#record(index);
+    const position = record * this.#imageBytes;
     const bytesRead = readSync(this.#descriptor, target, offset, this.#imageBytes, position);
-    if (bytesRead === this.#imageBytes) return;
-    throw new UserError("the image cache was cut short while in use: start again, and it is rebuilt");
+    if (bytesRead !== this.#imageBytes)
+      throw new UserError("the image cache was cut short while in use: start again, and it is rebuilt");
+    const wanted = this.#digests?.slice(8 * record, 8 * record + 8);
+    if (wanted !== undefined && crc32Text(crc32(target.subarray(offset, offset + bytesRead))) !== wanted)
+      throw new UserError(
+        `the prepared image of ${this.fileNames[index]} is damaged: remove ${this.#pixelsFile}, and it is made again`,
+      );
   }
 
   close(): void {

@@ -51,7 +51,7 @@ export async function openEmoji(group?: string): Promise<ImageSource> {
     name: group === undefined ? "emoji" : `emoji-${group}`,
     ownSize: false,
     images: selected
-      .map((path) => ({ path, identity: version, read: () => readFile(join(folder, path)) }))
+      .map((path) => ({ path, identity: version, bytes: 0, read: () => readFile(join(folder, path)) }))
       .sort(comparePaths),
     skipped: [],
     className: (path) => kindOf(path)?.[group === undefined ? "group" : "subgroup"],

@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../system/errors.js";
@@ -23,20 +24,20 @@ export async function openFolder(folder: string): Promise<ImageSource> {
   const root = resolve(folder);
   const images: SourceFile[] = [];
   const skipped: SkippedFile[] = [];
-  let datasetJson: SourceFile | undefined;
+  let datasetJson: ImageSource["datasetJson"];
 
   async function list(path: string, ancestors: readonly string[]): Promise<void> {
     const real = await realpath(join(root, path));
     if (ancestors.includes(real)) return; // a link to a folder above it would never end
     const entries = (await readdir(real)).map((name) => (path === "" ? name : `${path}/${name}`));
     const visible = entries.filter((entry) => !isHidden(entry));
-    for await (const { entry, stats, reason } of mapInOrder(visible, PARALLEL_STATS, inspect)) {
+    for await (const { entry, stats, reason } of mapInOrder(visible, { items: PARALLEL_STATS }, inspect)) {
       if (stats?.isDirectory()) {
         await list(entry, [...ancestors, real]).catch((error: unknown) => {
           skipped.push({ file: entry, reason: reasonOf(error) });
         });
       } else if (entry === "dataset.json" && stats?.isFile()) {
-        datasetJson = fileIn(root, entry, stats);
+        datasetJson = { chunks: () => createReadStream(join(root, entry)) };
       } else if (!isImagePath(entry)) {
         // Read-me files, captions and the like: not an error, and not worth a word.
         const format = unreadableFormat(entry);
@@ -74,5 +75,6 @@ export async function openFolder(folder: string): Promise<ImageSource> {
 }
 
 function fileIn(root: string, path: string, stats: { size: number; mtimeMs: number }): SourceFile {
-  return { path, identity: `${stats.size} ${stats.mtimeMs}`, read: () => readFile(join(root, path)) };
+  const { size, mtimeMs } = stats;
+  return { path, identity: `${size} ${mtimeMs}`, bytes: size, read: () => readFile(join(root, path)) };
 }

@@ -6,6 +6,8 @@ export interface SourceFile {
   readonly path: string;
   /** Changes whenever the file's bytes change; part of the fingerprint. */
   readonly identity: string;
+  /** Of the file, as far as it is known before it is read. */
+  readonly bytes: number;
   /** The file's bytes. Rejects if it cannot be read. */
   read(): Promise<Buffer>;
 }
@@ -27,7 +29,7 @@ export interface ImageSource {
   /** Images that are already known to be unusable, before any is read. */
   readonly skipped: readonly SkippedFile[];
   /** NVIDIA's `dataset.json`, if the source holds one. */
-  readonly datasetJson?: SourceFile;
+  readonly datasetJson?: { chunks(): AsyncIterable<Uint8Array> };
   /** The class of an image by where it lies, or undefined if it has none. */
   className(path: string): string | undefined;
   close(): void;
@@ -35,6 +37,9 @@ export interface ImageSource {
 
 /** Images worked on at once: enough to keep every core busy, few enough to bound the memory. */
 export const PARALLEL_IMAGES = availableParallelism() + 1;
+
+/** Bytes of files that are worked on at once. */
+export const PARALLEL_BYTES = 64 * 2 ** 20;
 
 /** No larger file is read: it could only be a mistake or an attack (a 50-megapixel 16-bit PNG has 200 MB). */
 export const MAX_FILE_BYTES = 256 * 2 ** 20;

@@ -1,5 +1,6 @@
 import sharp from "sharp";
 import { UserError } from "../system/errors.js";
+import { checkSvg } from "./svgBounds.js";
 
 export interface PrepareOptions {
   /** Side of the square result in pixels. */
@@ -15,6 +16,7 @@ export interface PrepareOptions {
  */
 export async function prepareImage(bytes: Buffer, options: PrepareOptions): Promise<Buffer> {
   const { resolution, background } = options;
+  checkSvg(bytes);
   const image = sharp(bytes, { failOn: "error" }).autoOrient();
   // Gray with alpha would turn the background gray too. Only there: it keeps sharp from decoding at reduced size.
   if ((await image.metadata()).channels === 2) image.pipelineColourspace("srgb");
@@ -47,6 +49,7 @@ export function checkBackground(background: string): void {
 /** The size of a picture as it is meant to be seen, or undefined if it cannot be read. */
 export async function imageSize(bytes: Buffer): Promise<{ width: number; height: number } | undefined> {
   try {
+    checkSvg(bytes);
     return (await sharp(bytes).metadata()).autoOrient;
   } catch {
     return undefined;

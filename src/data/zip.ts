@@ -1,7 +1,8 @@
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
-import { buffer } from "node:stream/consumers";
 import yauzl from "yauzl";
 import { UserError } from "../system/errors.js";
+import { type OpenZip, readZipEntry, streamZipEntry } from "../system/zipEntry.js";
 import {
   comparePaths,
   firstFolder,
@@ -28,16 +29,27 @@ export async function openZip(file: string): Promise<ImageSource> {
         `${file} is no zip, or a damaged one (${reasonOf(error)}): give a folder of images or a zip of them`,
       );
     });
+  const handle = await open(file);
   try {
-    return await listZip(file, zip);
+    const { size } = await handle.stat();
+    return await listZip({ file, zip, opened: { handle, bytes: size } });
   } catch (error) {
-    zip.close();
+    await handle.close();
     throw error;
+  } finally {
+    zip.close();
   }
 }
 
-async function listZip(file: string, zip: yauzl.ZipFile): Promise<ImageSource> {
-  const files: SourceFile[] = [];
+interface ListedZip {
+  file: string;
+  zip: yauzl.ZipFile;
+  opened: OpenZip;
+}
+
+async function listZip({ file, zip, opened }: ListedZip): Promise<ImageSource> {
+  const { handle } = opened;
+  const files: ZippedFile[] = [];
   const skipped: SkippedFile[] = [];
   try {
     for await (const entry of zip.eachEntry()) {
@@ -54,8 +66,9 @@ async function listZip(file: string, zip: yauzl.ZipFile): Promise<ImageSource> {
         files.push({
           path,
           identity: `${entry.uncompressedSize} ${entry.crc32}`,
-          // yauzl stops the stream as soon as it grows past the size that the entry claims.
-          read: async () => buffer(await zip.openReadStreamPromise(entry)),
+          bytes: entry.uncompressedSize + entry.compressedSize,
+          read: () => readZipEntry(opened, entry),
+          chunks: () => streamZipEntry(opened, entry),
         });
       }
     }
@@ -72,8 +85,13 @@ async function listZip(file: string, zip: yauzl.ZipFile): Promise<ImageSource> {
     skipped,
     ...(datasetJson && { datasetJson }),
     className: firstFolder,
-    close: () => zip.close(),
+    close: () => void handle.close(),
   };
+}
+
+interface ZippedFile extends SourceFile {
+  /** As `read`, piece by piece. */
+  chunks(): AsyncIterable<Uint8Array>;
 }
 
 function entryName(entry: yauzl.Entry): string {
@@ -86,7 +104,7 @@ function entryName(entry: yauzl.Entry): string {
 }
 
 /** A zip made from a folder holds everything inside that one folder; paths are then counted from there. */
-function unwrap(files: readonly SourceFile[]): SourceFile[] {
+function unwrap(files: readonly ZippedFile[]): ZippedFile[] {
   const wrapper = files[0] && firstFolder(files[0].path);
   if (wrapper === undefined || files.some(({ path }) => firstFolder(path) !== wrapper)) return [...files];
   return files.map((file) => ({ ...file, path: file.path.slice(wrapper.length + 1) }));

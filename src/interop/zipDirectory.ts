@@ -3,6 +3,7 @@
 // which reads the zips of pictures, gives streams; networks are opened at once.)
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 
+import { crc32 } from "../system/crc32.js";
 import { type ByteSource, SourcePart } from "./byteSource.js";
 import { PickleError, printable } from "./pickle.js";
 
@@ -23,8 +24,12 @@ interface Entry {
   compression: number;
   encrypted: boolean;
   bytes: number;
+  crc32: number;
   localHeader: number;
 }
+
+/** Read for a digest at a time. */
+const pieceBytes = 2 ** 22;
 
 /** The entries of a zip by name. */
 export class ZipDirectory {
@@ -41,7 +46,7 @@ export class ZipDirectory {
     return [...this.#entries.keys()];
   }
 
-  /** The bytes of an entry. @throws PickleError when there is no such entry or it is compressed */
+  /** The bytes of an entry. @throws PickleError when there is no such entry, or it is compressed or damaged */
   open(name: string): ByteSource {
     const entry = this.#entries.get(name);
     if (!entry) throw new PickleError(`the zip has no ${printable(name)}`);
@@ -52,8 +57,18 @@ export class ZipDirectory {
     const header = this.#source.read(entry.localHeader, 30);
     if (header.readUInt32LE(0) !== localSignature) throw damaged();
     const start = entry.localHeader + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-    return new SourcePart(this.#source, start, entry.bytes);
+    const part = new SourcePart(this.#source, start, entry.bytes);
+    if (digestOf(part) !== entry.crc32)
+      throw new PickleError(`the bytes of ${printable(name)} are not those that were zipped (CRC)`);
+    return part;
   }
+}
+
+function digestOf(part: ByteSource): number {
+  let digest = 0;
+  for (let at = 0; at < part.length; at += pieceBytes)
+    digest = crc32(part.read(at, Math.min(pieceBytes, part.length - at)), digest);
+  return digest;
 }
 
 export function isZip(source: ByteSource): boolean {
@@ -107,10 +122,11 @@ function entriesOf(source: ByteSource, { start, bytes, entries: count }: Directo
     const uncompressed = directory.readUInt32LE(at + 24);
     const localHeader = directory.readUInt32LE(at + 42);
     const [size, packed, offset] = zip64Values([uncompressed, compressed, localHeader], extra);
+    const digest = directory.readUInt32LE(at + 16);
     const compression = directory.readUInt16LE(at + 10);
     if (compression === 0 && size !== packed) throw damaged();
     const encrypted = (directory.readUInt16LE(at + 8) & 1) !== 0;
-    entries.set(name, { compression, encrypted, bytes: size, localHeader: offset });
+    entries.set(name, { compression, encrypted, bytes: size, crc32: digest, localHeader: offset });
     at = extraEnd + directory.readUInt16LE(at + 32);
   }
   return entries;

@@ -1,10 +1,11 @@
 // NumPy's file format of several arrays: a zip of `.npy` files.
 
-import { buffer } from "node:stream/consumers";
+import { open } from "node:fs/promises";
 import { type Zippable, zipSync } from "fflate";
 import yauzl from "yauzl";
 import { writeFileAtomically } from "../system/atomicFile.js";
 import { UserError } from "../system/errors.js";
+import { type OpenZip, readZipEntry } from "../system/zipEntry.js";
 import { checkFile, decodeNpy, encodeNpy, maxNumpyBytes, type NumpyArray } from "./npy.js";
 
 const maxArrays = 10_000;
@@ -38,17 +39,26 @@ export async function readNpz(file: string): Promise<Map<string, NumpyArray>> {
     .catch(() => {
       throw new UserError(`${file} is not a NumPy file of arrays (.npz), or is damaged`);
     });
+  const handle = await open(file);
   try {
-    return await readEntries(file, zip);
+    const { size } = await handle.stat();
+    return await readEntries({ file, zip, opened: { handle, bytes: size } });
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${file} is damaged (${error instanceof Error ? error.message : error})`);
   } finally {
     zip.close();
+    await handle.close();
   }
 }
 
-async function readEntries(file: string, zip: yauzl.ZipFile): Promise<Map<string, NumpyArray>> {
+interface Npz {
+  file: string;
+  zip: yauzl.ZipFile;
+  opened: OpenZip;
+}
+
+async function readEntries({ file, zip, opened }: Npz): Promise<Map<string, NumpyArray>> {
   if (zip.entryCount > maxArrays)
     throw new UserError(`${file} has ${zip.entryCount} arrays; at most ${maxArrays} are read`);
   const arrays = new Map<string, NumpyArray>();
@@ -64,14 +74,14 @@ async function readEntries(file: string, zip: yauzl.ZipFile): Promise<Map<string
       throw new UserError(
         `${file} is not a NumPy file of arrays (.npz): it holds ${JSON.stringify(path.slice(0, 80))}`,
       );
-    // What the entry claims: yauzl ends the stream as soon as it grows past that.
+    // What the entry claims: no more is unpacked.
     total += entry.uncompressedSize;
     if (total > maxNumpyBytes)
       throw new UserError(`${file} holds more than ${maxNumpyBytes / 2 ** 20} MiB, too much for latents`);
     const name = path.slice(0, -suffix.length);
     if (arrays.has(name))
       throw new UserError(`${file} is damaged: two arrays named ${JSON.stringify(name.slice(0, 80))}`);
-    const bytes = await buffer(await zip.openReadStreamPromise(entry));
+    const bytes = await readZipEntry(opened, entry);
     arrays.set(name, decodeNpy(bytes, `${file}: ${JSON.stringify(name.slice(0, 80))}`));
   }
   return arrays;

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { afterEach, beforeEach } from "vitest";
 import { type Dataset, type DatasetOptions, openDataset } from "../../src/data/dataset.js";
+import { crc32 } from "../../src/system/crc32.js";
 import { permutation } from "../../src/system/random.js";
 
 export type Pixel = [red: number, green: number, blue: number];
@@ -89,6 +90,8 @@ export interface ZipEntry {
   content: Buffer | string;
   /** Marks `content` as deflated, and claims this size for what comes out. */
   claimedBytes?: number;
+  /** What the zip says of its bytes; by default what is true of `content`. */
+  crc?: number;
 }
 
 /** A zip file of stored entries (or, with a claimed size, of ones that are marked as deflated). Takes any name. */
@@ -96,17 +99,14 @@ export function makeZip(entries: readonly ZipEntry[]): Buffer {
   const locals: Buffer[] = [];
   const centrals: Buffer[] = [];
   let offset = 0;
-  for (const { name, content, claimedBytes } of entries) {
+  for (const { name, content, claimedBytes, crc } of entries) {
     const nameBytes = Buffer.from(name);
     const data = Buffer.from(content);
     const fields = Buffer.alloc(26); // what the local and the central header share
     fields.writeUInt16LE(20, 0);
     fields.writeUInt16LE(0x0800, 2); // UTF-8 name
     fields.writeUInt16LE(claimedBytes === undefined ? 0 : 8, 4);
-    fields.writeUInt32LE(
-      data.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0),
-      10,
-    ); // yauzl checks no CRC
+    fields.writeUInt32LE(crc ?? crc32(data), 10);
     fields.writeUInt32LE(data.length, 14);
     fields.writeUInt32LE(claimedBytes ?? data.length, 18);
     fields.writeUInt16LE(nameBytes.length, 22);
