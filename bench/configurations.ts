@@ -13,6 +13,7 @@ export const configurations: Readonly<Record<string, BenchConfiguration>> = {
   S: stylegan2(32, 16, 2048),
   M: stylegan2(64, 8, 4096),
   L: stylegan2(64, 8, 16384),
+  "128": stylegan2(128, 8, 8192),
   XL: stylegan2(256, 4, 8192),
   minimal: { cfg: "stylegan2-minimal", resolution: 64, overrides: { batch: 8 } },
   stylegan1: { cfg: "stylegan1", resolution: 64, overrides: { batch: 8, channelBase: 4096 } },

@@ -1,6 +1,7 @@
 // The convolutions of a phase, recorded as it runs and repeated on their own: what training is bound by.
 
 import { grad, noGrad } from "../src/torch/autograd.js";
+import { withDirectConvolutions } from "../src/torch/instructionSets.js";
 import { conv2d, onesStrided, replay } from "../src/torch/ops.js";
 import { randn } from "../src/torch/random.js";
 import { type RecordedCall, startRecording, stopRecording, type TensorLayout } from "../src/torch/runtime.js";
@@ -12,32 +13,38 @@ const operators = ["aten::_convolution", "aten::convolution_backward"];
 
 /** Where the arguments stand that matter here: convolution_backward has the output's gradient first. */
 const positions = {
-  "aten::_convolution": { input: 0, weight: 1, transposed: 6, groups: 8 },
-  "aten::convolution_backward": { input: 1, weight: 2, transposed: 7, groups: 9 },
+  "aten::_convolution": { input: 0, weight: 1, stride: 3, padding: 4, transposed: 6, groups: 8 },
+  "aten::convolution_backward": { input: 1, weight: 2, stride: 4, padding: 5, transposed: 7, groups: 9 },
 } as const;
 
 const outputMask = 10;
 
 /**
- * Runs `body` and returns the learned convolutions in it, forward and backward, in order. The filters of up and down
- * sampling are left out: they are part of what is not bound by convolutions.
+ * Runs `body` with direct convolutions and returns those that are learned, forward and backward, in order. The filters of
+ * up and down sampling are left out: they are part of what is not bound by convolutions.
  */
 export function recordConvolutions(body: () => void): RecordedCall[] {
   startRecording(operators);
   let calls: RecordedCall[];
   try {
-    body();
+    withDirectConvolutions(body);
   } finally {
     calls = stopRecording();
   }
   return calls.filter((call) => call.args[positions[call.operator as keyof typeof positions].groups] === 1);
 }
 
+/** Seconds that calls take on their own: as a training runs them, and all by libtorch's direct algorithm. */
+export interface ReplayTimes {
+  seconds: number;
+  directSeconds: number;
+}
+
 /**
  * Seconds that the calls take on their own, one after the other in the order that they came in, in their shapes and
  * layouts: the caches are then about as cold for each as they are in training. Everything is warmed up once.
  */
-export function replaySeconds(calls: readonly RecordedCall[]): number {
+export function replayTimes(calls: readonly RecordedCall[]): ReplayTimes {
   return noGrad(() => {
     const tensors = new Map<string, Tensor>();
     const tensorLike = (arg: TensorLayout): Tensor => {
@@ -46,22 +53,38 @@ export function replaySeconds(calls: readonly RecordedCall[]): number {
       tensors.set(key, known);
       return known;
     };
-    const prepared = calls.map(({ operator, args }) => ({
-      operator:
-        operator === "aten::_convolution" ? ("_convolution" as const) : ("convolution_backward" as const),
-      args: args.map((arg) => (isLayout(arg) ? tensorLike(arg) : arg)),
-    }));
+    const prepared = calls.map((call) => {
+      const { operator, args } = asOurs(call);
+      return { operator, args: args.map((arg) => (isLayout(arg) ? tensorLike(arg) : arg)) };
+    });
     const run = () => {
       for (const { operator, args } of prepared) replay(operator, args);
     };
-    run();
-    const start = performance.now();
-    run();
-    return (performance.now() - start) / 1000;
+    const timed = () => {
+      run();
+      const start = performance.now();
+      run();
+      return (performance.now() - start) / 1000;
+    };
+    return { seconds: timed(), directSeconds: withDirectConvolutions(timed) };
   });
 }
 
-/** GFLOP/s of one 3x3 convolution of 128 channels at 32x32, batch 8, with both of its gradients: what the machine can do. */
+/** A recorded call as the operator of ours that it came from. */
+function asOurs({ operator, args }: RecordedCall): {
+  operator: "conv2d" | "conv2d_backward";
+  args: RecordedCall["args"];
+} {
+  const { stride, padding, transposed } = positions[operator as keyof typeof positions];
+  if (args[transposed] !== false) throw new Error(`${operator}: a transposed convolution is none of ours`);
+  const square = (position: number) => (args[position] as readonly number[])[0] as number;
+  const sizes = [square(stride), square(padding)];
+  if (operator === "aten::_convolution") return { operator: "conv2d", args: [...args.slice(0, 2), ...sizes] };
+  const mask = (args[outputMask] as readonly boolean[]).slice(0, 2);
+  return { operator: "conv2d_backward", args: [...args.slice(0, 3), ...sizes, mask] };
+}
+
+/** GFLOP/s of one direct 3x3 convolution of 128 channels at 32x32, batch 8, with both of its gradients: what the machine can do. */
 export function referenceGflops(): number {
   return scope(() => {
     const x = randn([8, 128, 32, 32]).contiguous("channelsLast").setRequiresGrad(true);
@@ -69,7 +92,7 @@ export function referenceGflops(): number {
     const calls = recordConvolutions(() => {
       grad([conv2d(x, weight, { padding: 1 }).sum()], [x, weight]);
     });
-    const rounds = Array.from({ length: 9 }, () => replaySeconds(calls));
+    const rounds = Array.from({ length: 9 }, () => replayTimes(calls).directSeconds);
     return flops(calls) / median(rounds) / 1e9;
   });
 }

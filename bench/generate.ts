@@ -16,7 +16,7 @@ import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
 import { defaultPreset, presets } from "../src/training/presets.js";
 import { configurations } from "./configurations.js";
-import { recordConvolutions, replaySeconds } from "./convolutions.js";
+import { recordConvolutions, replayTimes } from "./convolutions.js";
 import { insideMs, timeTheAddon } from "./inside.js";
 import { median } from "./statistics.js";
 import { describe } from "./training.js";
@@ -98,7 +98,7 @@ try {
   const calls = recordConvolutions(networks);
   // In turn, so that a change in the machine's speed meets both.
   for (let i = 0; i < repeats; i++)
-    rounds.push({ networks: networks(), convolutions: replaySeconds(calls), ...(await whole()) });
+    rounds.push({ networks: networks(), convolutions: replayTimes(calls).seconds, ...(await whole()) });
 } finally {
   rmSync(outdir, { recursive: true });
   G.dispose();

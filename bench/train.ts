@@ -121,7 +121,7 @@ function print(result: TrainingResult): void {
   });
   const memory = result.memory.map(({ what, megabytes }) => `  ${String(megabytes).padStart(6)} MB  ${what}`);
   process.stdout.write(
-    `${name}: ${result.imgPerSec} img/s  convBound ${result.convBound}  convolutions at ${result.convGflops} GFLOP/s (one of 128 channels: ${result.referenceGflops})  peak memory ${result.peakMemoryMb} MB\n${[...phases, ...memory].join("\n")}\n`,
+    `${name}: ${result.imgPerSec} img/s  convBound ${result.convBound}  directBound ${result.directBound}  convolutions at ${result.convGflops} GFLOP/s (one of 128 channels: ${result.referenceGflops})  peak memory ${result.peakMemoryMb} MB\n${[...phases, ...memory].join("\n")}\n`,
   );
 }
 

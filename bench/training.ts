@@ -8,7 +8,7 @@ import { randomReals, trainerFor } from "../src/training/dryRun.js";
 import type { Phase, PhaseName } from "../src/training/phases.js";
 import type { Trainer } from "../src/training/trainer.js";
 import type { BenchConfiguration } from "./configurations.js";
-import { flops, recordConvolutions, referenceGflops, replaySeconds } from "./convolutions.js";
+import { flops, recordConvolutions, referenceGflops, replayTimes } from "./convolutions.js";
 import { profile, profileTable } from "./profile.js";
 import { median } from "./statistics.js";
 
@@ -33,6 +33,8 @@ export interface TrainingResult {
   imgPerSec: number;
   /** Share of a cycle's time that its convolutions take on their own. */
   convBound: number;
+  /** The time of the same convolutions by libtorch's direct algorithm, over the cycle's. */
+  directBound: number;
   convGflops: number;
   /** One 3x3 convolution of 128 channels at 32x32 with both of its gradients, in the same run. */
   referenceGflops: number;
@@ -84,6 +86,7 @@ export function measureTraining(
     timings.reduce((sum, timing) => sum + value(timing) / timing.interval, 0);
   const cycleSeconds = perCycle(({ seconds }) => seconds);
   const convSeconds = perCycle((timing) => timing.convSeconds);
+  const directSeconds = perCycle((timing) => timing.directSeconds);
   const convFlops = perCycle(({ convolutions }) => flops(convolutions));
   const named = (value: (timing: Timing) => number) =>
     Object.fromEntries(timings.map((timing) => [timing.name, rounded(value(timing))]));
@@ -92,6 +95,7 @@ export function measureTraining(
     convSeconds: named((timing) => timing.convSeconds),
     imgPerSec: rounded(batch / cycleSeconds),
     convBound: rounded(convSeconds / cycleSeconds),
+    directBound: rounded(directSeconds / cycleSeconds),
     convGflops: rounded(convFlops / convSeconds / 1e9),
     referenceGflops: rounded(reference),
     peakMemoryMb,
@@ -100,16 +104,17 @@ export function measureTraining(
 }
 
 /** A part and its convolutions in turn, so that a change in the machine's speed meets both. */
-function timed(part: Part, repeats: number): { seconds: number; convSeconds: number } {
+function timed(part: Part, repeats: number): { seconds: number; convSeconds: number; directSeconds: number } {
   const rounds = Array.from({ length: repeats }, () => {
     const start = performance.now();
     part.run();
-    const seconds = (performance.now() - start) / 1000;
-    return { seconds, convSeconds: replaySeconds(part.convolutions) };
+    const whole = (performance.now() - start) / 1000;
+    return { whole, ...replayTimes(part.convolutions) };
   });
   return {
-    seconds: median(rounds.map(({ seconds }) => seconds)),
-    convSeconds: median(rounds.map(({ convSeconds }) => convSeconds)),
+    seconds: median(rounds.map(({ whole }) => whole)),
+    convSeconds: median(rounds.map(({ seconds }) => seconds)),
+    directSeconds: median(rounds.map(({ directSeconds }) => directSeconds)),
   };
 }
 

@@ -17,6 +17,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "fastConvolution.h"
+
 namespace engine {
 
 namespace {
@@ -53,6 +55,7 @@ bool isMixed(std::initializer_list<at::ScalarType> types) {
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& w, Geometry g) {
   if (isMixed({x.scalar_type(), w.scalar_type()})) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g);
   if (isReduced(x.scalar_type(), w.sizes())) return convolve(x.to(at::kBFloat16), w.to(at::kBFloat16), g).to(at::kFloat);
+  if (hasFastConvolution(x, w, g.stride, g.padding)) return fastConvolution(x, w, g.padding);
   return at::convolution(x, w, {}, {g.stride, g.stride}, {g.padding, g.padding}, {1, 1}, false, {0, 0}, 1);
 }
 
@@ -62,6 +65,9 @@ std::array<at::Tensor, 2> gradients(const at::Tensor& gy, const at::Tensor& x, c
                                     std::array<bool, 2> wanted) {
   const at::ScalarType type = w.scalar_type();
   const bool mixed = isMixed({gy.scalar_type(), x.scalar_type(), type}), half = !mixed && isReduced(type, w.sizes());
+  if (!mixed && !half && hasFastGradients(gy, x, w, g.stride, g.padding))
+    return {wanted[0] ? fastInputGradient(gy, w, x.sizes(), g.padding) : at::Tensor(),
+            wanted[1] ? fastWeightGradient(gy, x, g.padding) : at::Tensor()};
   auto operand = [&](const at::Tensor& tensor) { return half || mixed ? tensor.to(at::kBFloat16) : tensor; };
   auto [gx, gw, none] = at::convolution_backward(operand(gy), operand(x), operand(w), c10::nullopt, {g.stride, g.stride},
                                                  {g.padding, g.padding}, {1, 1}, false, {0, 0}, 1, {wanted[0], wanted[1], false});
@@ -159,6 +165,12 @@ at::Tensor conv2d(const at::Tensor& x, const at::Tensor& weight, int64_t stride,
   return Convolution::apply(x, weight, stride, padding);
 }
 
+std::tuple<at::Tensor, at::Tensor> conv2dBackward(const at::Tensor& gy, const at::Tensor& x, const at::Tensor& weight, int64_t stride,
+                                                  int64_t padding, std::array<bool, 2> mask) {
+  auto [gx, gw] = gradients(gy, x, weight, {stride, padding}, mask);
+  return {gx, gw};
+}
+
 at::Tensor convTranspose2d(const at::Tensor& x, const at::Tensor& weight, int64_t stride, int64_t padding) {
   auto size = [&](int64_t dim) { return (x.size(dim) - 1) * stride - 2 * padding + weight.size(dim); };
   return InputGradient::apply(x, weight, std::vector<int64_t>{x.size(0), weight.size(1), size(2), size(3)}, stride, padding);
@@ -172,6 +184,9 @@ bool reducedConvolutions() { return reduced; }
 
 TORCH_LIBRARY_FRAGMENT(stylegan, library) {
   library.def("conv2d(Tensor x, Tensor weight, int stride, int padding) -> Tensor", &conv2d);
+  // For benchmarks: both gradients of one convolution, those that are asked for.
+  library.def("conv2d_backward(Tensor gy, Tensor x, Tensor weight, int stride, int padding, bool[2] mask) -> (Tensor, Tensor)",
+              &conv2dBackward);
   library.def("conv_transpose2d(Tensor x, Tensor weight, int stride, int padding) -> Tensor", &convTranspose2d);
 }
 

@@ -66,8 +66,17 @@ struct Kernels {
   void (*adam)(T* values, const T* gradients, T* first, T* second, int64_t count, const AdamOptions<T>& options);
 };
 
-// For the processor at hand.
+// Those of the instruction set in use.
 template <typename T>
 const Kernels<T>& kernels();
+
+// Goes on with the kernels of this name: avx512, avx2, baseline, or "" for the best that the processor has. Returns the name of
+// what was before, or null when this processor has none of that name. At first it is what STYLEGAN_KERNELS says.
+const char* selectKernels(const char* name);
+bool hasKernels(const char* name);
+
+// Whether convolutions may run by fast algorithms; STYLEGAN_KERNELS=off starts without. Returns what was before.
+bool setFastConvolutions(bool on);
+bool usesFastConvolutions();
 
 }  // namespace engine

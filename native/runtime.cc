@@ -13,6 +13,7 @@
 #include "allocator.h"
 #include "convolution.h"
 #include "function.h"
+#include "kernels.h"
 
 namespace engine {
 
@@ -79,6 +80,24 @@ napi_value hasFastBfloat16(napi_env env, napi_value*, size_t, void*) {
 #endif
 }
 
+// hasKernels(name): whether this processor has the kernels of that name.
+napi_value hasInstructions(napi_env env, napi_value* arguments, size_t, void*) {
+  return toJs(env, hasKernels(stringFrom(env, arguments[0]).c_str()));
+}
+
+// selectKernels(name): what was before.
+napi_value selectInstructions(napi_env env, napi_value* arguments, size_t, void*) {
+  const std::string name = stringFrom(env, arguments[0]);
+  const char* before = selectKernels(name.c_str());
+  if (!before) throw JsError("this processor has no kernels called '" + name + "'");
+  return toJs(env, std::string(before));
+}
+
+// setFastConvolutions(on): what was before.
+napi_value allowFastConvolutions(napi_env env, napi_value* arguments, size_t, void*) {
+  return toJs(env, setFastConvolutions(boolFrom(env, arguments[0])));
+}
+
 // memoryInUse(): [bytes now, at most since the last call].
 napi_value memory(napi_env env, napi_value*, size_t, void*) {
   MemoryInUse use = memoryInUse();
@@ -97,6 +116,9 @@ void registerRuntime(napi_env env, napi_value exports) {
   defineFunction(env, exports, "version", version);
   defineFunction(env, exports, "setReducedConvolutions", reduceConvolutions);
   defineFunction(env, exports, "hasFastBfloat16", hasFastBfloat16);
+  defineFunction(env, exports, "hasKernels", hasInstructions);
+  defineFunction(env, exports, "selectKernels", selectInstructions);
+  defineFunction(env, exports, "setFastConvolutions", allowFastConvolutions);
   defineFunction(env, exports, "memoryInUse", memory);
   defineFunction(env, exports, "buildConfiguration", buildConfiguration);
 }

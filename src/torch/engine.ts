@@ -53,7 +53,8 @@ export interface Engine {
   randomState(device: string): ArrayBuffer;
   setRandomState(device: string, state: ArrayBufferLike | ArrayBufferView): void;
 
-  // ---- precision ----
+  // ---- how convolutions are computed ----
+  setFastConvolutions(on: boolean): boolean;
   setReducedConvolutions(on: boolean): boolean;
   hasFastBfloat16(): boolean;
 }

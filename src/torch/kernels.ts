@@ -4,7 +4,7 @@
 // compositions of libtorch's operators that stand beside their calls in src/layers; tests hold one against the other.
 
 import { op, opMany, opVoid } from "./dispatch.js";
-import type { Handle } from "./engine.js";
+import { engine, type Handle } from "./engine.js";
 import { Tensor } from "./tensor.js";
 
 const ops = {
@@ -17,10 +17,14 @@ const ops = {
 
 let enabled = process.env.STYLEGAN_KERNELS !== "off";
 
-/** Switches the kernels on or off and returns what was before. `STYLEGAN_KERNELS=off` starts without them. */
+/**
+ * Switches the kernels on or off, fast convolutions among them, and returns what was before. `STYLEGAN_KERNELS=off` starts
+ * without them.
+ */
 export function enableKernels(on: boolean): boolean {
   const before = enabled;
   enabled = on;
+  engine.setFastConvolutions(on);
   return before;
 }
 

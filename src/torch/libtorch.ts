@@ -14,6 +14,8 @@ export interface Libtorch extends Engine {
   hasCuda(): boolean;
   version(): string;
   memoryInUse(): number[];
+  hasKernels(instructionSet: string): boolean;
+  selectKernels(instructionSet: string): string;
   buildConfiguration(): string;
   loadScript(file: string, device: string): number;
   callScript(module: number, input: Handle, names: readonly string[], flags: readonly boolean[]): Handle;
@@ -43,8 +45,11 @@ function load(): Libtorch {
   if (!existsSync(file))
     throw new UserError("The native addon is not built yet. Run `npm run setup` in the project's folder.");
   try {
-    return createRequire(import.meta.url)(file) as Libtorch;
+    const addon = createRequire(import.meta.url)(file) as Libtorch;
+    checkKernels(addon);
+    return addon;
   } catch (error) {
+    if (error instanceof UserError) throw error;
     if ((error as NodeJS.ErrnoException).code === "STYLEGAN_IN_USE")
       throw new UserError((error as Error).message, { cause: error });
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
@@ -55,4 +60,14 @@ function load(): Libtorch {
         : `The native addon does not load (${reason}). Run \`npm run setup\` to build it again.`,
     );
   }
+}
+
+/** The addon reads `STYLEGAN_KERNELS` itself; a name that is none is told of here. */
+function checkKernels(addon: Libtorch): void {
+  const { STYLEGAN_KERNELS: name = "" } = process.env;
+  if (name === "" || name === "off" || addon.hasKernels(name)) return;
+  const available = ["avx512", "avx2", "baseline"].filter((set) => addon.hasKernels(set));
+  throw new UserError(
+    `STYLEGAN_KERNELS=${name}: this processor has ${available.join(", ")}; "off" goes without. Leave it out for the best.`,
+  );
 }

@@ -233,7 +233,7 @@ export function softplus(x: Tensor): Tensor {
 // ---- replay ----
 
 /** Calls an operator with raw arguments, for a benchmark that repeats recorded calls. Frees the results. */
-export function replay(operator: "_convolution" | "convolution_backward", args: readonly Argument[]): void {
+export function replay(operator: keyof typeof replayable, args: readonly Argument[]): void {
   const results = replayable[operator](...args);
   for (const result of [results].flat()) if (result !== 0) new Tensor(result).dispose();
 }
@@ -241,4 +241,6 @@ export function replay(operator: "_convolution" | "convolution_backward", args: 
 const replayable = {
   _convolution: op("_convolution"),
   convolution_backward: opMany("convolution_backward"),
+  conv2d: op("stylegan::conv2d"),
+  conv2d_backward: opMany("stylegan::conv2d_backward"),
 };
