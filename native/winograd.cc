@@ -168,10 +168,8 @@ at::Tensor convolved(const at::Tensor& input, const at::Tensor& weight, at::IntA
   const at::Tensor zeros = at::zeros({x.size(1)}, at::kFloat);
   const Convolving work{
       Batch(x), Batch(y), w.data_ptr<float>(), padding, ofGradient, Tiles(y.size(0), y.size(2), y.size(3)), zeros.data_ptr<float>()};
-  if (work.tiles.count <= 128 && x.size(1) * y.size(1) >= 128 * 128)
-    work.byChannels();
-  else
-    work.byTiles();
+  if (work.tiles.count <= 128 && x.size(1) * y.size(1) >= 128 * 128) work.byChannels();
+  else work.byTiles();
   return y;
 }
 
@@ -290,10 +288,8 @@ at::Tensor fastWeightGradient(const at::Tensor& gradient, const at::Tensor& inpu
   const at::Tensor zeros = at::zeros({std::max(gy.size(1), x.size(1))}, at::kFloat);
   const WeightGradienting work{
       Batch(gy), Batch(x), gw.data_ptr<float>(), padding, Tiles(gy.size(0), gy.size(2), gy.size(3)), zeros.data_ptr<float>()};
-  if (gy.size(1) * x.size(1) >= 128 * 128)
-    work.byChannels();
-  else
-    work.byTiles();
+  if (gy.size(1) * x.size(1) >= 128 * 128) work.byChannels();
+  else work.byTiles();
   return gw;
 }
 
