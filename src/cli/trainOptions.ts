@@ -18,8 +18,7 @@ export function trainingOption(name: OptionName): Option {
   option.attributeName = () => name;
   return option.helpGroup(`${group}:`).argParser((given: string) => {
     const value = type.read(given);
-    if (!type.given.safeParse(value).success)
-      throw new InvalidArgumentError(`"${given}" is not ${type.wanted}.`);
+    if (!type.isGiven(value)) throw new InvalidArgumentError(`"${given}" is not ${type.wanted}.`);
     return value;
   });
 }

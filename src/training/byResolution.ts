@@ -1,16 +1,27 @@
 // Values that differ from resolution to resolution, while networks grow.
 
-import { z } from "zod";
-
 /** A value for each resolution that has one of its own; the others take `base`. */
 export interface ByResolution {
   base: number;
   at: Readonly<Record<string, number>>;
 }
 
-export function byResolutionOf(value: z.ZodType<number>): z.ZodType<ByResolution> {
-  return z.strictObject({ base: value, at: z.record(z.string().regex(/^\d+$/), value) });
+/** Nothing but the two fields, with resolutions in digits. */
+export function isByResolutionOf(
+  isValue: (value: unknown) => value is number,
+  value: unknown,
+): value is ByResolution {
+  if (!isObject(value) || Object.keys(value).sort().join() !== "at,base") return false;
+  const { base, at } = value;
+  return (
+    isValue(base) &&
+    isObject(at) &&
+    Object.entries(at).every(([resolution, own]) => /^\d+$/.test(resolution) && isValue(own))
+  );
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The value for a resolution. */
 export function valueAt({ base, at }: ByResolution, resolution: number): number {
@@ -23,5 +34,5 @@ export function valuesOf(value: number | ByResolution): (resolution: number) => 
 }
 
 export function isByResolution(value: unknown): value is ByResolution {
-  return typeof value === "object" && value !== null && "base" in value;
+  return isObject(value) && "base" in value;
 }

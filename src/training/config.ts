@@ -163,7 +163,7 @@ export function checkValues(given: TrainingOptions): void {
     if (value === undefined) continue;
     if (!Object.hasOwn(options, name)) throw new UserError(`there is no option ${name}`);
     const { type } = optionOf(name as OptionName);
-    if (!type.given.safeParse(value).success)
+    if (!type.isGiven(value))
       throw new OptionError((named) => `${named(name)}: ${JSON.stringify(value)} is not ${type.wanted}`);
   }
 }

@@ -63,9 +63,9 @@ function placedFields(): Record<string, z.ZodType> {
   for (const name of optionNames) {
     const { at, type } = optionOf(name);
     const [first, second] = at?.split(".") ?? [];
-    if (first !== undefined && second !== undefined)
-      objects[first] = { ...objects[first], [second]: type.stored };
-    else if (first !== undefined) fields[first] = type.stored;
+    const stored = z.custom(type.isStored, `not ${type.wanted}`);
+    if (first !== undefined && second !== undefined) objects[first] = { ...objects[first], [second]: stored };
+    else if (first !== undefined) fields[first] = stored;
   }
   for (const [name, shape] of Object.entries(objects)) fields[name] = z.strictObject(shape);
   return fields;

@@ -3,10 +3,12 @@
 
 import { z } from "zod";
 import { type Growth, minLevel } from "../networks/progressive.js";
-import { type ByResolution, byResolutionOf, valueAt } from "./byResolution.js";
+import { type ByResolution, isByResolutionOf, valueAt } from "./byResolution.js";
 import type { TrainingConfig } from "./configSchema.js";
 
-const byResolutionSchema = byResolutionOf(z.number().positive());
+const isPositive = (value: unknown): value is number =>
+  typeof value === "number" && Number.isFinite(value) && value > 0;
+const byResolutionSchema = z.custom<ByResolution>((value) => isByResolutionOf(isPositive, value));
 
 export const growthScheduleSchema = z.strictObject({
   /** Side of the first images, a power of two from 4 on. */

@@ -118,7 +118,7 @@ describe("the table", () => {
           optionNames.filter((name) => optionOf(name).without === undefined).sort(),
         );
         for (const [name, [value, source]] of Object.entries(values)) {
-          expect(optionOf(name as OptionName).type.given.safeParse(value).success, name).toBe(true);
+          expect(optionOf(name as OptionName).type.isGiven(value), name).toBe(true);
           expect(source, name).toMatch(/^(ADA|SG2|SG1|PG|WGP|labml|here)\b/);
         }
       }
@@ -130,7 +130,7 @@ describe("values in text", () => {
   const read = (name: OptionName, text: string) => {
     const { type } = optionOf(name);
     const value = type.read(text);
-    return type.given.safeParse(value).success ? value : "refused";
+    return type.isGiven(value) ? value : "refused";
   };
 
   it.each<[OptionName, string, unknown]>([
