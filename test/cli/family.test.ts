@@ -151,6 +151,25 @@ describe.each<GrowingRun>([
     await expectNoTornFile(run);
   });
 
+  it("goes on at its size in another run: after the last fade, or where --resume-kimg says", async () => {
+    for (const [at, args] of [
+      [secondFade.to, []],
+      [200, ["--resume-kimg", "0.2"]],
+    ] as const) {
+      const outdir = `${growing.cfg}-from-${at}`;
+      const kimg = String(at / 1000 + 0.008);
+      expectSuccess(
+        await start(growing, outdir, "--resume", latestSnapshot(whole), "--kimg", kimg, ...args).done,
+      );
+      const run = folderOf(growing, outdir);
+      expect(readSnapshotInfo(latestSnapshot(run))).toMatchObject({
+        curNimg: at + 8,
+        growth: { level: Math.log2(resolution), alpha: 1 },
+      });
+      expect(statsOf(run).map(({ nimg }) => nimg)).toEqual([at + 8]);
+    }
+  });
+
   it("refuses options of the schedule and of the losses when it is resumed", async () => {
     const before = readFileSync(join(whole, "training_options.json"), "utf8");
     expectUserError(
