@@ -10,6 +10,8 @@ import { settingChangeSchema, settingSchema } from "./control.js";
 export const runFiles = {
   options: "training_options.json",
   state: "training-state.safetensors",
+  /** The state before it. */
+  olderState: "training-state-before.safetensors",
   stats: "stats.jsonl",
   log: "log.txt",
   running: "running.json",

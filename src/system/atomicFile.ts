@@ -1,6 +1,6 @@
 // Files that are either whole or not there.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "./errors.js";
@@ -34,6 +34,23 @@ export function writeFileAtomically(
   } catch (error) {
     rmSync(temporary, { force: true });
     throw writeError(file, error);
+  }
+}
+
+/**
+ * Gives what a file holds now a second name, which it keeps when another takes its place.
+ * @throws UserError as `writeFileAtomically`
+ */
+export function keepFile(file: string, as: string): void {
+  const temporary = temporaryName(as);
+  try {
+    rmSync(temporary, { force: true });
+    linkSync(file, temporary);
+    renameSync(temporary, as);
+    rmSync(temporary, { force: true }); // still there where both were names of one file
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return; // there is none yet
+    throw writeError(as, error);
   }
 }
 

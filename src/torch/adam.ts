@@ -74,7 +74,13 @@ export class Adam implements Stateful {
     const steps = (state.values as { steps?: unknown } | undefined)?.steps;
     if (!Number.isSafeInteger(steps)) throw new Error(`steps is ${steps}`);
     scope(() => {
-      for (const [name, moment] of this.#moments()) moment.copy_(tensorIn(state, name));
+      for (const [name, moment] of this.#moments()) {
+        const saved = tensorIn(state, name);
+        // A mean of squares: its root would be no number, some steps from now.
+        if (name.startsWith("second.") && saved.sub(saved.abs()).abs().sum().item() > 0)
+          throw new Error(`${name} has negative elements, the file is damaged`);
+        moment.copy_(saved);
+      }
     });
     this.steps = steps as number;
   }

@@ -5,12 +5,14 @@
 import { z } from "zod";
 import { disposeAll } from "../networks/snapshot.js";
 import type { SettingChange } from "../protocol/control.js";
+import { keepFile } from "../system/atomicFile.js";
 import { UserError } from "../system/errors.js";
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from "../torch/safetensors.js";
 import { scope } from "../torch/scope.js";
 import type { State, Stateful } from "../torch/state.js";
 import type { Tensor } from "../torch/tensor.js";
 import { Progress } from "./progress.js";
+import { DivergenceError } from "./statistics.js";
 
 const format = "stylegan.ts training state 3";
 
@@ -20,14 +22,21 @@ export type Parts = Readonly<Record<string, Stateful>>;
 /** The name of the loop's own progress among them. */
 export const progressName = "progress";
 
-/** Writes the states of `parts`; the file is replaced only when the new one is complete. */
-export function writeTrainingState(file: string, parts: Parts): void {
+/**
+ * Writes the states of `parts`; the file is replaced only when the new one is complete.
+ * @param keepAs where what it replaces is kept
+ * @throws DivergenceError that names an element that is not finite; nothing is replaced then
+ */
+export function writeTrainingState(file: string, parts: Parts, { keepAs }: { keepAs?: string } = {}): void {
   scope(() => {
     const states = Object.entries(parts).map(([name, part]): [string, State] => [name, part.state()]);
     const tensors = states.flatMap(([name, state]) =>
       [...state.tensors].map(([key, tensor]): [string, Tensor] => [`${name}.${key}`, tensor]),
     );
+    const bad = notFinite(tensors);
+    if (bad !== undefined) throw new DivergenceError(`${bad} has elements that are not finite`);
     const values = Object.fromEntries(states.map(([name, state]) => [name, state.values]));
+    if (keepAs !== undefined) keepFile(file, keepAs);
     writeSafetensors(file, new Map(tensors), { format, values: JSON.stringify(values) });
   });
 }
@@ -39,6 +48,8 @@ export function writeTrainingState(file: string, parts: Parts): void {
 export function readTrainingState(file: string, parts: Parts): void {
   const { tensors, metadata } = readSafetensors(file);
   try {
+    const bad = notFinite([...tensors]);
+    if (bad !== undefined) throw new UserError(`${file} is damaged: ${bad} has elements that are not finite`);
     const values = valuesIn(file, metadata);
     for (const [name, part] of Object.entries(parts)) {
       const state = { tensors: tensorsOf(name, tensors), values: values[name] };
@@ -70,6 +81,11 @@ export function readSettingChanges(file: string): SettingChange[] {
     throw damaged(file);
   }
   return progress.changes;
+}
+
+/** The name of the first tensor that has them. */
+function notFinite(tensors: readonly (readonly [string, Tensor])[]): string | undefined {
+  return tensors.find(([, tensor]) => !tensor.allFinite())?.[0];
 }
 
 /** The tensors of one part, without its name. Those of format 2 have other names in one place. */

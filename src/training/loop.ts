@@ -1,6 +1,5 @@
 // A training run from its first image to its last.
 
-import { statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Dataset } from "../data/dataset.js";
 import { ImageLoader } from "../data/loader.js";
@@ -86,6 +85,13 @@ export async function train(options: TrainOptions): Promise<TrainingEnd> {
   }
 }
 
+/** What is made of the networks of a moment. */
+interface Results {
+  networks: boolean;
+  picture: boolean;
+  metrics: boolean;
+}
+
 class TrainingLoop {
   readonly #options: TrainOptions;
   readonly #totalNimg: number;
@@ -126,6 +132,8 @@ class TrainingLoop {
     const { run, shouldStop, reporter } = this.#options;
     await this.#begin();
     this.#steering.announce("training");
+    // A state that was asked for on the last step of a tick is from before the tick's end.
+    if (this.#isMidTick && (this.#isTickOver || this.#isComplete)) await this.#endTick();
     while (!this.#isComplete && !this.#isStopping) {
       this.#step();
       reporter.step(this.#trainer.curNimg, this.#totalNimg);
@@ -164,15 +172,14 @@ class TrainingLoop {
   async #resume(): Promise<void> {
     const { run, config } = this.#options;
     const [trainer, progress] = [this.#trainer, this.#progress];
-    readTrainingState(run.stateFile, this.#parts);
+    run.readState((file) => readTrainingState(file, this.#parts));
     const { curNimg } = trainer;
-    this.#saved = { nimg: curNimg, changes: progress.changes.length };
-    run.truncateRecords(curNimg, progress.changes.length);
-    // An older snapshot can have the name of the one that is missing.
-    const fakes = statSync(run.fakesFile(trainer), { throwIfNoEntry: false });
-    // After a power cut a picture can be empty; snapshots cannot.
-    const isWhole = isSnapshotOf(run.snapshotFile(trainer), curNimg) && (fakes?.size ?? 0) > 0;
-    if (!isWhole) await this.#writeResults({ networks: true, picture: true });
+    const { changes, tick, due } = progress;
+    this.#saved = { nimg: curNimg, changes: changes.length };
+    run.truncateRecords({ curNimg, tick, changes: changes.length });
+    // An older snapshot can have the name of the one that is missing, and so can a picture: it is made again.
+    const networks = !isSnapshotOf(run.snapshotFile(trainer), curNimg);
+    await this.#writeResults({ networks, picture: due?.picture ?? true, metrics: due?.metrics ?? networks });
     // An option of the resume that is not what the state was written with is a change like any other.
     const [from, to] = [withChanges(config, progress.changes), config].map((c) =>
       settingOf(c, "snapshotTicks"),
@@ -222,6 +229,10 @@ class TrainingLoop {
     return this.#options.shouldStop() || this.#steering.stopRequested;
   }
 
+  get #isMidTick(): boolean {
+    return this.#trainer.curNimg > this.#progress.tickStartNimg;
+  }
+
   get #isTickOver(): boolean {
     const { curNimg, schedulePoint } = this.#trainer;
     return curNimg >= this.#progress.tickStartNimg + schedulePoint.tickKimg * 1000;
@@ -246,28 +257,32 @@ class TrainingLoop {
 
   // ---- what a run writes ----
 
-  /** The state and the results of this moment; without networks, pictures of them alone. */
+  /**
+   * The state and the results of this moment; without networks, pictures of them alone.
+   * @throws DivergenceError when there is an element that is not finite in it
+   */
   async #save(what: { networks: boolean; picture: boolean }): Promise<void> {
     const { run } = this.#options;
     const { changes } = this.#progress;
     if (what.networks) {
+      const metrics = !this.#isStopping;
+      this.#progress.due = { picture: what.picture, metrics };
       // The state first: a crash between the two costs a picture of the networks, never a step of training.
-      writeTrainingState(run.stateFile, this.#parts);
+      writeTrainingState(run.stateFile, this.#parts, { keepAs: run.olderStateFile });
       // The state's changes count in a resume, whether the options say the same already or not.
       if (changes.length > 0) run.writeOptions(this.#trainer.config);
       this.#saved = { nimg: this.#trainer.curNimg, changes: changes.length };
     }
-    await this.#writeResults(what);
+    await this.#writeResults({ ...what, metrics: what.networks });
   }
 
-  async #writeResults({ networks, picture }: { networks: boolean; picture: boolean }): Promise<void> {
+  async #writeResults({ networks, picture, metrics }: Results): Promise<void> {
     const { run, reporter } = this.#options;
     const trainer = this.#trainer;
     if (networks) this.#writeNetworks(run.snapshotFile(trainer));
     if (picture) await writePng(run.fakesFile(trainer), this.#grids.fakes(trainer.gEma));
-    if (!networks) return;
-    await this.#measure();
-    reporter.message(`snapshot ${run.snapshotFile(trainer)}`);
+    if (metrics) await this.#measure();
+    if (networks) reporter.message(`snapshot ${run.snapshotFile(trainer)}`);
   }
 
   #writeNetworks(file: string): void {
@@ -286,11 +301,15 @@ class TrainingLoop {
     );
   }
 
+  /** What has not been measured of these networks yet. */
   async #measure(): Promise<void> {
     const { config, dataset, run, device, reporter, shouldStop } = this.#options;
     const { curNimg, batch, gEma } = this.#trainer;
+    const isMissing = (metric: string) => !run.hasMetric(metric, curNimg);
+    if (!config.metrics.some(isMissing)) return;
     this.#meter ??= await openMeter(config, dataset, device);
     for (const result of (await this.#meter?.measure(gEma, { shouldStop })) ?? []) {
+      if (!isMissing(result.metric.name)) continue;
       run.appendMetric(metricRow(result, { curNimg, batch, device }));
       reporter.message(metricLine(result, curNimg));
     }

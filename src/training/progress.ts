@@ -10,6 +10,8 @@ const schema = z.strictObject({
   totalSeconds: z.number().nonnegative(),
   // States from before settings could be changed have none.
   changes: z.array(settingChangeSchema).default([]),
+  // Nor do states from before a crash after them was made good in full.
+  due: z.strictObject({ picture: z.boolean(), metrics: z.boolean() }).nullable().default(null),
 });
 
 export class Progress implements Stateful {
@@ -21,10 +23,12 @@ export class Progress implements Stateful {
   totalSeconds = 0;
   /** Settings that were changed while the run trained, in their order. */
   changes: SettingChange[] = [];
+  /** What the state is written before: whoever resumes from it makes it if it is not there. */
+  due: { picture: boolean; metrics: boolean } | null = null;
 
   state(): State {
-    const { tick, tickStartNimg, totalSeconds, changes } = this;
-    return { tensors: new Map(), values: { tick, tickStartNimg, totalSeconds, changes } };
+    const { tick, tickStartNimg, totalSeconds, changes, due } = this;
+    return { tensors: new Map(), values: { tick, tickStartNimg, totalSeconds, changes, due } };
   }
 
   restore({ values }: State): void {

@@ -80,9 +80,14 @@ export async function startRun(
   const { config, dataset } = await prepareRun(request, listener);
   try {
     const run = RunDirectory.create(outdir, `${dataset.name}-${config.cfg}-${dataset.resolution}`);
-    run.writeOptions(config);
-    const resume = network && { snapshot: network };
-    return await trained({ run, config, dataset }, { device, listener, ...(resume ? { resume } : {}) });
+    const lock = run.lock();
+    try {
+      run.writeOptions(config);
+      const resume = network && { snapshot: network };
+      return await trained({ run, config, dataset }, { device, listener, ...(resume ? { resume } : {}) });
+    } finally {
+      lock.release();
+    }
   } finally {
     dataset.close();
   }
@@ -165,7 +170,7 @@ export async function resumeRun(
   request: Omit<RunRequest, "network">,
   listener: RunListener,
 ): Promise<FinishedRun> {
-  const { options, device, cacheDirectory } = request;
+  const { options } = request;
   const given = Object.keys(options).filter((name) => options[name as OptionName] !== undefined);
   checkValues(options);
   const run = RunDirectory.open(path);
@@ -176,7 +181,21 @@ export async function resumeRun(
       (name) =>
         `${fixed.map((option) => name(option)).join(", ")} cannot change when a run is resumed; leave it out, or start a new run with ${name("resume")} and a snapshot file`,
     );
-  const saved = withChanges(run.readOptions(), readSettingChanges(run.stateFile));
+  const lock = run.lock();
+  try {
+    run.checkState(); // of a run that trains it may be still to come
+    return await resumeLocked(run, request, { given, listener });
+  } finally {
+    lock.release();
+  }
+}
+
+async function resumeLocked(
+  run: RunDirectory,
+  { options, device, cacheDirectory }: Omit<RunRequest, "network">,
+  { given, listener }: { given: readonly string[]; listener: RunListener },
+): Promise<FinishedRun> {
+  const saved = withChanges(run.readOptions(), run.readState(readSettingChanges));
   const config = given.reduce(
     (changed, name) => withOption(changed, name as OptionName, options[name as OptionName]),
     saved,

@@ -8,6 +8,8 @@ import {
   type EventRow,
   eventRowSchema,
   fakesName,
+  fakesPattern,
+  kimgOfName,
   type MetricRow,
   metricFileName,
   metricFilePattern,
@@ -24,6 +26,7 @@ import { processStart } from "../system/processes.js";
 import { appendToOwn, readOwn, removeOwn } from "../system/regularFile.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 import { OptionError } from "./optionError.js";
+import { lockRun } from "./runLock.js";
 
 /** Options with the names of as many classes as there may be. */
 const mostOptionBytes = 2 ** 25;
@@ -68,12 +71,17 @@ export class RunDirectory {
       throw new OptionError(
         (name) => `${name("resume", path)}: not the folder of a run (it has no training_options.json)`,
       );
-    if (!existsSync(run.stateFile))
-      throw new OptionError(
-        (name) => `${name("resume", path)}: the run ended before its first snapshot; start it again`,
-      );
-    run.#removeTemporaryFiles();
     return run;
+  }
+
+  /**
+   * Keeps other trainings away until `release`, and removes what a crash in the middle of a write has left.
+   * @throws UserError that says who trains the run already
+   */
+  lock(): { release(): void } {
+    const lock = lockRun(this.path);
+    this.#removeTemporaryFiles();
+    return lock;
   }
 
   get optionsFile(): string {
@@ -82,6 +90,11 @@ export class RunDirectory {
 
   get stateFile(): string {
     return join(this.path, runFiles.state);
+  }
+
+  /** The state before the last one: what there is to go back to. */
+  get olderStateFile(): string {
+    return join(this.path, runFiles.olderState);
   }
 
   get logFile(): string {
@@ -175,14 +188,48 @@ export class RunDirectory {
     append(this.metricFile(row.metric), JSON.stringify(row));
   }
 
+  /** Whether there is such a line of the networks after so many images. */
+  hasMetric(metric: string, curNimg: number): boolean {
+    const file = this.metricFile(metric);
+    if (!existsSync(file)) return false;
+    return linesOf(file).some((line) => nimgOf(line) === curNimg);
+  }
+
+  /** @throws UserError when there is no state to go on from */
+  checkState(): void {
+    if (existsSync(this.stateFile)) return;
+    throw new OptionError(
+      (name) => `${name("resume", this.path)}: the run ended before its first snapshot; start it again`,
+    );
+  }
+
   /**
-   * Drops the statistics and metrics of images after `curNimg`, changes of settings after the first `changes`, and a
-   * last line that was cut short.
+   * Reads the saved state.
+   * @throws UserError as `read`, which says as well what there is to go back to
    */
-  truncateRecords(curNimg: number, changes: number): void {
-    const metrics = readdirSync(this.path).filter((entry) => metricFilePattern.test(entry));
+  readState<T>(read: (file: string) => T): T {
+    try {
+      return read(this.stateFile);
+    } catch (error) {
+      if (!(error instanceof UserError) || !existsSync(this.olderStateFile)) throw error;
+      throw new UserError(
+        `${error.message}. The state before it is there: mv ${this.olderStateFile} ${this.stateFile}, and resume`,
+      );
+    }
+  }
+
+  /**
+   * Drops the ticks after the first `tick`, statistics and metrics of images after `curNimg`, changes of settings after
+   * the first `changes`, pictures of later images, and a last line that was cut short.
+   */
+  truncateRecords(kept: Kept): void {
+    const entries = readdirSync(this.path);
+    const metrics = entries.filter((entry) => metricFilePattern.test(entry));
     const files = [this.statsFile, ...metrics.map((entry) => join(this.path, entry))];
-    for (const file of files) if (existsSync(file)) truncateRecords(file, { curNimg, changes });
+    for (const file of files) if (existsSync(file)) truncateRecords(file, kept);
+    for (const entry of entries)
+      if ((kimgOfName(entry, fakesPattern) ?? 0) * 1000 > kept.curNimg + kimgRounding)
+        removeOwn(join(this.path, entry));
   }
 
   /** What a crash in the middle of a write leaves behind. */
@@ -193,20 +240,41 @@ export class RunDirectory {
   }
 }
 
-function truncateRecords(file: string, { curNimg, changes }: { curNimg: number; changes: number }): void {
-  const kept = readOwn(file, Number.POSITIVE_INFINITY)
-    .split("\n")
-    .filter((line) => {
-      try {
-        const record = JSON.parse(line) as { nimg: number };
-        const event = eventRowSchema.safeParse(record).data;
-        if (event?.event === "changed" && event.number > changes) return false;
-        return record.nimg <= curNimg;
-      } catch {
-        return false;
-      }
-    });
+/** How far the records of a run go that is taken up again. */
+interface Kept {
+  curNimg: number;
+  tick: number;
+  changes: number;
+}
+
+/** Names have thousands of images as a fraction. */
+const kimgRounding = 0.5;
+
+function truncateRecords(file: string, { curNimg, tick, changes }: Kept): void {
+  const kept = linesOf(file).filter((line) => {
+    try {
+      const record = JSON.parse(line) as { nimg: number; tick?: number };
+      const event = eventRowSchema.safeParse(record).data;
+      if (event?.event === "changed" && event.number > changes) return false;
+      return record.nimg <= curNimg && (record.tick ?? 0) <= tick;
+    } catch {
+      return false;
+    }
+  });
   writeFileAtomically(file, kept.map((line) => `${line}\n`).join(""));
+}
+
+function linesOf(file: string): string[] {
+  return readOwn(file, Number.POSITIVE_INFINITY).split("\n");
+}
+
+/** Undefined for a line that was cut short. */
+function nimgOf(line: string): unknown {
+  try {
+    return (JSON.parse(line) as { nimg?: unknown } | null)?.nimg;
+  } catch {
+    return undefined;
+  }
 }
 
 function append(file: string, line: string): void {

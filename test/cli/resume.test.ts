@@ -5,16 +5,19 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   watch,
   writeFileSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { latestSnapshot } from "../../src/interop/loadNetwork.js";
-import { readSafetensors } from "../../src/torch/safetensors.js";
+import { readSafetensors, writeSafetensors } from "../../src/torch/safetensors.js";
 import { scope } from "../../src/torch/scope.js";
+import type { Tensor } from "../../src/torch/tensor.js";
 import { numbers } from "../torch/numeric.js";
 import {
   expectNoTornFile,
@@ -161,6 +164,33 @@ describe("kill -9", () => {
   });
 });
 
+describe("two trainings on one run", () => {
+  it("the second says who trains, and the first goes on undisturbed", async () => {
+    const first = work.train("twice");
+    await first.seen(/tick 1/);
+    const run = work.path("twice", runName);
+    const pid = first.child.pid;
+    first.child.kill("SIGSTOP");
+    expectUserError(await resume(run), new RegExp(`is being trained by process ${pid}`));
+    first.child.kill("SIGCONT");
+    expectSuccess(await first.done);
+    await expectSameAsWhole(run);
+    expect(readdirSync(run).filter((name) => name.endsWith(".lock"))).toEqual([]);
+  });
+
+  it("of another machine stands in the way until its lock is removed, an ended one's does not", async () => {
+    const run = work.path("locks", runName);
+    cpSync(whole, run, { recursive: true });
+    writeFileSync(join(run, ".training-1-1-elsewhere.lock"), "");
+    const refused = await resume(run);
+    expectUserError(refused, /process 1 of the machine elsewhere/);
+    rmSync(/remove (\S+)/.exec(refused.stderr)?.[1] as string);
+    writeFileSync(join(run, `.training-${process.pid}-1-${encodeURIComponent(hostname())}.lock`), "");
+    expectSuccess(await resume(run));
+    await expectSameAsWhole(run);
+  });
+});
+
 describe("a full disk", () => {
   it("ends the run with one line, keeps what was there, and the run goes on when there is space", async (context) => {
     const mount = work.path("full");
@@ -205,6 +235,38 @@ describe("a divergence", () => {
     ]);
     expectSuccess(await work.run("generate", "--network", run, "--seeds", "0", "--outdir", "fromGood"));
     expect(readdirSync(work.path("fromGood"))).toEqual(["seed0000.png"]);
+  });
+
+  it("of a state that was poisoned is never saved, and the advice of both messages works", async () => {
+    expectSuccess(await work.train("poisoned", "--kimg", "0.08").done);
+    const run = work.path("poisoned", runName);
+    const state = join(run, "training-state.safetensors");
+    const network = readFileSync(latestSnapshot(run));
+    expect(existsSync(join(run, "training-state-before.safetensors"))).toBe(true);
+
+    // One sign, as a flipped bit in memory has it: the root of the second moment is no number after the next step.
+    scope(() => {
+      const { tensors, metadata } = readSafetensors(state);
+      const name = [...tensors.keys()].find((key) => /^adam\.D\.second.*conv0\.weight$/.test(key)) as string;
+      tensors.set(name, (tensors.get(name) as Tensor).neg());
+      writeSafetensors(state, tensors, metadata);
+    });
+    const refused = await resume(run, "--kimg", "0.2");
+    expectUserError(refused, /adam\.D: second\..* has negative elements/);
+    expect(readFileSync(latestSnapshot(run)).equals(network)).toBe(true);
+    const [, from, to] = /mv (\S+) (\S+), and resume/.exec(refused.stderr) as RegExpExecArray;
+    renameSync(from as string, to as string);
+    expectSuccess(await resume(run, "--kimg", "0.2"));
+    await expectSameAsWhole(run);
+
+    // And where a run itself diverges, what the message says can be done as it stands.
+    const options = join(run, "training_options.json");
+    writeFileSync(options, readFileSync(options, "utf8").replaceAll(/("[gd]Lr"): [\d.]+/g, "$1: 1e30"));
+    const diverged = await resume(run, "--kimg", "0.4");
+    expect(diverged.code).toBe(1);
+    const command = /as in: stylegan (train .*)$/m.exec(diverged.stderr)?.[1]?.split(" ") as string[];
+    command.splice(command.indexOf("--lr") + 1, 1, "0.001"); // a quarter of 1e30 is no lower rate that helps
+    expectSuccess(await work.run(...command, "--kimg", "0.02", "--outdir", "advised", "--threads", "1"));
   });
 
   it("in the first step of a new run names the phase, on standard error", async () => {

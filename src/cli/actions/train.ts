@@ -1,8 +1,11 @@
 // stylegan train: what it does.
 
+import { readdirSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import type { Dataset } from "../../data/dataset.js";
+import { latestSnapshot } from "../../interop/loadNetwork.js";
 import { openSnapshot } from "../../interop/openSnapshot.js";
+import { snapshotPattern } from "../../protocol/runFiles.js";
 import { UserError } from "../../system/errors.js";
 import { isDirectory } from "../../system/files.js";
 import { threads, torchVersion } from "../../torch/runtime.js";
@@ -121,9 +124,8 @@ async function trained(
       process.exitCode = exitCodeOf(training.stop);
   } catch (error) {
     if (!(error instanceof DivergenceError)) throw error;
-    const folder = training?.about.run;
-    const message = `${error.message}; the run is stopped. Start again from the last snapshot in ${folder?.path} with a lower --lr or another --gamma.`;
-    folder?.log(message);
+    const message = `${error.message}; the run is stopped. ${training ? adviceAfterDivergence(training.about) : ""}`;
+    training?.about.run.log(message);
     process.stderr.write(`stylegan: ${message}\n`);
     process.exitCode = 1;
   } finally {
@@ -137,6 +139,15 @@ function headline({ run, config, dataset }: StartedRun): string {
   const shown = dataset.length * (mirror ? 2 : 1);
   const fewer = shown < config.batch ? " (more than there are: a step shows some several times)" : "";
   return `${run.path}: ${config.cfg} on ${pictures}, batch ${config.batch}${fewer}, libtorch ${torchVersion()}, ${threads()} threads`;
+}
+
+/** Its command works as it stands. */
+function adviceAfterDivergence({ run, config }: StartedRun): string {
+  if (!readdirSync(run.path).some((name) => snapshotPattern.test(name)))
+    return "Start again with a lower --lr or another --gamma.";
+  const { source, mirror, conditional } = config.data;
+  const flags = `${mirror ? " --mirror" : ""}${conditional ? " --cond" : ""}`;
+  return `The networks that it has saved are finite: start from them with a lower --lr or another --gamma, as in: stylegan train --resume ${latestSnapshot(run.path)} --data ${source} --cfg ${config.cfg}${flags} --batch ${config.batch} --lr ${config.optimizer.gLr / 4}`;
 }
 
 /** What to do next. */
