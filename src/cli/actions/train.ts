@@ -158,7 +158,7 @@ function closing({ run, config, complete, fakesFile }: FinishedRun): string[] {
   return [
     `\nDone. Look at ${fakesFile}, beside reals.png. What next:`,
     `  more pictures:  ${program} generate --network ${folder} --seeds 0-15 --outdir out`,
-    `  train longer:   ${program} train --resume ${folder} --kimg ${config.kimg * 2}`,
+    `  train longer:   ${program} train --resume ${folder} --kimg ${Number((config.kimg * 2).toFixed(3))}`,
     `  your pictures:  ${program} train --data FOLDER --cfg stylegan2-small --resolution 32 --mirror`,
   ];
 }
