@@ -11,7 +11,7 @@ const schema = z.strictObject({
   // States from before settings could be changed have none.
   changes: z.array(settingChangeSchema).default([]),
   // Nor do states from before a crash after them was made good in full.
-  due: z.strictObject({ picture: z.boolean(), metrics: z.boolean() }).nullable().default(null),
+  due: z.strictObject({ picture: z.boolean(), metrics: z.boolean() }).optional(),
 });
 
 export class Progress implements Stateful {
@@ -24,7 +24,7 @@ export class Progress implements Stateful {
   /** Settings that were changed while the run trained, in their order. */
   changes: SettingChange[] = [];
   /** What the state is written before: whoever resumes from it makes it if it is not there. */
-  due: { picture: boolean; metrics: boolean } | null = null;
+  due: { picture: boolean; metrics: boolean } | undefined;
 
   state(): State {
     const { tick, tickStartNimg, totalSeconds, changes, due } = this;
@@ -32,6 +32,8 @@ export class Progress implements Stateful {
   }
 
   restore({ values }: State): void {
-    Object.assign(this, schema.parse(values));
+    const { due, ...rest } = schema.parse(values);
+    Object.assign(this, rest);
+    this.due = due;
   }
 }
