@@ -40,6 +40,7 @@ describe("train", () => {
       ...images.map((over) => `network-snapshot-000000_${over}.safetensors`),
       "reals.png",
       "stats.jsonl",
+      "training-state-before.safetensors",
       "training-state.safetensors",
       "training_options.json",
     ]);
