@@ -6,9 +6,11 @@
  * compiler and torch's own headers and libraries are enough.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
-import { SetupError, say } from "./setup/console.mjs";
+import { buildFolder, isInstalledPackage } from "./setup/buildFolder.mjs";
+import { progress, SetupError, say } from "./setup/console.mjs";
 import { inParallel, run } from "./setup/run.mjs";
 import { fileIdentity, filesUnder, hashOf, hashOfFiles, updateStamp } from "./setup/stamp.mjs";
 
@@ -22,7 +24,7 @@ const BYTES_PER_COMPILER = 1.5e9;
 /**
  * One way to build the addon.
  * @typedef {object} Flavour
- * @property {"native" | "sanitize"} name  of its folder in build/, and of its entry in the stamp
+ * @property {"native" | "sanitize"} name  of its folder in the build folder, and of its entry in the stamp
  * @property {string[]} flags              for compiler and linker, beside those of every build
  * @property {NodeJS.ProcessEnv} env       for the programs that load it
  */
@@ -34,21 +36,31 @@ export const released = { name: "native", flags: [], env: {} };
 /** @param {string} root
  * @param {Flavour} [flavour] */
 export const addonFile = (root, flavour = released) =>
-  path.join(root, "build", flavour.name, "stylegan.node");
+  path.join(buildFolder(root), flavour.name, "stylegan.node");
 
 /** @param {string} root */
 const nativeFiles = (root) => filesUnder(path.join(root, "native"));
 
+/** The headers of Node-API. npm puts them beside an installed package, or inside of it.
+ * @param {string} root
+ * @returns {string} relative, so that a moved checkout stays built */
+function nodeHeaders(root) {
+  if (!isInstalledPackage(root)) return "node_modules/node-api-headers/include";
+  const found = createRequire(path.join(root, "package.json")).resolve("node-api-headers/package.json");
+  return path.join(path.relative(root, path.dirname(found)), "include");
+}
+
 /**
- * For a compiler that runs in the checkout: relative paths, so that a moved checkout stays built.
+ * For a compiler that runs in `root`.
+ * @param {string} root
  * @param {Torch} torch
  * @param {Compiler} compiler
  * @returns {string[]}
  */
-export function compileFlags(torch, compiler) {
+export function compileFlags(root, torch, compiler) {
   const clang = [compiler.file, ...compiler.args].some((word) => path.basename(word).includes("clang"));
   // -isystem keeps the compiler quiet about code that is not ours.
-  const includes = ["node_modules/node-api-headers/include", ...torch.includeDirs];
+  const includes = [nodeHeaders(root), ...torch.includeDirs];
   return [
     `-std=${torch.standard}`,
     "-O3",
@@ -97,20 +109,21 @@ export function linkFlags(torch, platform = process.platform) {
  */
 export function nativeKey(root, torch, compiler, flavour = released) {
   return hashOf([
-    toolKey(torch, compiler, flavour),
+    toolKey(root, torch, compiler, flavour),
     ...linkFlags(torch),
     hashOfFiles(root, nativeFiles(root)),
   ]);
 }
 
 /**
+ * @param {string} root
  * @param {Torch} torch
  * @param {Compiler} compiler
  * @param {Flavour} flavour
  */
-function toolKey(torch, compiler, { flags }) {
+function toolKey(root, torch, compiler, { flags }) {
   return hashOf([
-    ...compileFlags(torch, compiler),
+    ...compileFlags(root, torch, compiler),
     ...flags,
     compiler.program,
     ...compiler.args,
@@ -136,7 +149,7 @@ export async function buildNative(root, torch, compiler, flavour = released) {
   // An object's name holds the hash of all it was made from, so one that is there is up to date. Any header counts
   // for every source: there are too few to look more closely.
   const headers = nativeFiles(root).filter((file) => !file.endsWith(".cc"));
-  const shared = hashOf([toolKey(torch, compiler, flavour), hashOfFiles(root, headers)]);
+  const shared = hashOf([toolKey(root, torch, compiler, flavour), hashOfFiles(root, headers)]);
   const objectOf = (/** @type {string} */ source) =>
     path.join(folder, `${path.basename(source, ".cc")}.${hashOf([shared, hashOfFiles(root, [source])])}.o`);
   const stale = sources
@@ -150,13 +163,14 @@ export async function buildNative(root, torch, compiler, flavour = released) {
   else say("linking the native addon …");
   updateStamp(root, { [flavour.name]: undefined });
 
+  let done = 0;
   await inParallel(stale, parallelCompilers(), async (source) => {
     const object = objectOf(source);
     const temporary = `${object}.${process.pid}.tmp`;
     const name = path.relative(root, source);
     const args = [
       ...compiler.args,
-      ...compileFlags(torch, compiler),
+      ...compileFlags(root, torch, compiler),
       ...flavour.flags,
       "-c",
       name,
@@ -175,6 +189,8 @@ export async function buildNative(root, torch, compiler, flavour = released) {
     }
     if (output.trim() !== "") process.stderr.write(output); // warnings about our own code
     renameSync(temporary, object);
+    done += 1;
+    progress(done, stale.length);
   });
 
   const temporary = path.join(folder, `stylegan.${process.pid}.tmp.node`);

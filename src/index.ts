@@ -7,6 +7,7 @@ import "./torch/libtorch.js";
 export { type Dataset, type DatasetOptions, openDataset } from "./data/dataset.js";
 // ---- pictures ----
 export { readPicture } from "./data/readPicture.js";
+export { type ImportedSnapshot, importSnapshot } from "./interop/importSnapshot.js";
 export { type LoadedNetwork, loadNetwork } from "./interop/loadNetwork.js";
 export { type OpenSnapshot, openSnapshot } from "./interop/openSnapshot.js";
 export {

@@ -20,6 +20,16 @@ export function say(text) {
   process.stdout.write(`set-up: ${text}\n`);
 }
 
+/** How far the compiler is: a line that changes on a terminal, elsewhere a line for each quarter.
+ * @param {number} done
+ * @param {number} total */
+export function progress(done, total) {
+  const { stdout } = process;
+  if (stdout.isTTY) stdout.write(`\rset-up: ${done} of ${total} files${done === total ? "\n" : ""}`);
+  else if (Math.floor((4 * done) / total) > Math.floor((4 * (done - 1)) / total))
+    say(`${done} of ${total} files`);
+}
+
 /** Prints a failure without a stack trace and returns the exit code.
  * @param {unknown} error
  * @returns {number} */

@@ -12,6 +12,7 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { buildFolder } from "./buildFolder.mjs";
 import { say } from "./console.mjs";
 
 const HEARTBEAT_MS = 2_000;
@@ -62,7 +63,7 @@ function takeAway(file) {
  * @returns {Promise<T>}
  */
 export async function withLock(root, work, { pollMs = 200 } = {}) {
-  const file = path.join(root, "build", "setup.lock");
+  const file = path.join(buildFolder(root), "setup.lock");
   mkdirSync(path.dirname(file), { recursive: true });
   const mine = `${process.pid} ${os.hostname()} ${Date.now()}`;
   let announced = false;

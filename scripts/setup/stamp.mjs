@@ -1,10 +1,11 @@
 /**
- * The stamp `build/setup.json`: what was there when each part was last built successfully. A part is removed from it
+ * The stamp `setup.json` in the build folder: what was there when each part was last built successfully. A part is removed from it
  * before it is rebuilt and added after, so that an interrupted build always counts as not done.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { buildFolder } from "./buildFolder.mjs";
 
 const FORMAT = 1;
 
@@ -20,7 +21,7 @@ const FORMAT = 1;
 
 /** @param {string} root
  * @returns {string} */
-const stampFile = (root) => path.join(root, "build", "setup.json");
+const stampFile = (root) => path.join(buildFolder(root), "setup.json");
 
 /** @param {string} root
  * @returns {Stamp} */

@@ -19,12 +19,10 @@ import { advice, aptCommand, installSystemPackages, thisMachine } from "./system
 /** @typedef {import("./systemPackages.mjs").SystemPackage} SystemPackage */
 
 /**
- * @typedef {object} State
- * @property {boolean} packages          the npm packages are installed
+ * What computes.
+ * @typedef {object} Engine
  * @property {SystemPackage[]} missing   what has to come from the system's packages
  * @property {boolean} native            the addon is up to date
- * @property {boolean} typescript        dist/src and dist/bench are up to date
- * @property {boolean} web               dist/web is up to date
  * @property {Torch | null} torch
  * @property {Compiler | null} compiler
  * @property {string[]} notes
@@ -32,12 +30,22 @@ import { advice, aptCommand, installSystemPackages, thisMachine } from "./system
  */
 
 /**
+ * What a checkout needs besides.
+ * @typedef {object} Checkout
+ * @property {boolean} packages          the npm packages are installed
+ * @property {boolean} typescript        dist/src and dist/bench are up to date
+ * @property {boolean} web               dist/web is up to date
+ */
+
+/** @typedef {Engine & Checkout} State */
+
+/**
  * Looks at what is there, and changes nothing.
  * @param {string} root
  * @param {{ env?: NodeJS.ProcessEnv, systemPrefixes?: readonly string[] }} [options]
- * @returns {Promise<State>}
+ * @returns {Promise<Engine>}
  */
-export async function inspect(root, { env = process.env, systemPrefixes } = {}) {
+export async function inspectEngine(root, { env = process.env, systemPrefixes } = {}) {
   const stamp = readStamp(root);
   const { torch, python, notes } = await findTorch({
     env,
@@ -51,19 +59,32 @@ export async function inspect(root, { env = process.env, systemPrefixes } = {}) 
   else if (blasOf(torch) === "reference") missing.push("libopenblas0-openmp");
   if (compiler === null) missing.push("g++");
   return {
-    packages: packagesReady(root, stamp),
     missing,
     native:
       torch !== null &&
       compiler !== null &&
       existsSync(addonFile(root)) &&
       stamp.native === nativeKey(root, torch, compiler),
-    typescript: stamp.typescript === typeScriptKey(root) && outputsExist(root),
-    web: stamp.web === webKey(root) && pagesExist(root),
     torch,
     compiler,
     notes,
     python,
+  };
+}
+
+/**
+ * The same of a whole checkout.
+ * @param {string} root
+ * @param {{ env?: NodeJS.ProcessEnv, systemPrefixes?: readonly string[] }} [options]
+ * @returns {Promise<State>}
+ */
+export async function inspect(root, options = {}) {
+  const stamp = readStamp(root);
+  return {
+    ...(await inspectEngine(root, options)),
+    packages: packagesReady(root, stamp),
+    typescript: stamp.typescript === typeScriptKey(root) && outputsExist(root),
+    web: stamp.web === webKey(root) && pagesExist(root),
   };
 }
 
@@ -105,23 +126,34 @@ async function doWhatIsLeft(root) {
   updateStamp(root, { python: before.python });
   if (!before.packages) await installPackages(root);
 
-  let state = before;
+  const engine = await completeEngine(root, before);
+  if (!before.typescript) await buildTypeScript(root);
+  if (!before.web) await buildWeb(root);
+  return { ...before, ...engine };
+}
+
+/**
+ * Installs what is missing and compiles the addon, where that is left to do.
+ * @param {string} root
+ * @param {Engine} before
+ * @returns {Promise<Engine & { torch: Torch }>}
+ */
+export async function completeEngine(root, before) {
+  let engine = before;
   if (before.missing.length > 0) {
     for (const note of before.notes) say(note);
-    state = await completeSystem(root, before);
+    engine = await completeSystem(root, before);
   }
-  const { torch, compiler } = state;
-  if (torch === null || compiler === null) throw new SetupError(advice(state.missing, thisMachine()));
-  if (!state.native) await buildNative(root, torch, compiler);
-  if (!state.typescript) await buildTypeScript(root);
-  if (!state.web) await buildWeb(root);
-  return state;
+  const { torch, compiler } = engine;
+  if (torch === null || compiler === null) throw new SetupError(advice(engine.missing, thisMachine()));
+  if (!engine.native) await buildNative(root, torch, compiler);
+  return { ...engine, torch };
 }
 
 /**
  * @param {string} root
- * @param {State} before
- * @returns {Promise<State>}
+ * @param {Engine} before
+ * @returns {Promise<Engine>}
  */
 async function completeSystem(root, before) {
   const machine = thisMachine();
@@ -136,7 +168,7 @@ async function completeSystem(root, before) {
     );
     return before;
   }
-  const after = await inspect(root);
+  const after = await inspectEngine(root);
   if (after.missing.includes("libopenblas0-openmp") && after.torch !== null)
     say(
       `warning: libblas.so.3 is still the slow reference one. Run: ${machine.root ? "" : "sudo "}update-alternatives --auto libblas.so.3-${path.basename(after.torch.libDirs[0] ?? "")}`,

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from "commander";
 import { UserError } from "../system/errors.js";
 import { packageVersion } from "../system/packageRoot.js";
+import { setConsent } from "../torch/addonFile.js";
 import { addDirections } from "./directions.js";
 import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
@@ -13,6 +14,7 @@ import { addInterpolate } from "./interpolate.js";
 import { addMetrics } from "./metrics.js";
 import { addProject } from "./project.js";
 import { addServe } from "./serve.js";
+import { addSetup } from "./setup.js";
 import { addStyleMix } from "./styleMix.js";
 import { addTrain } from "./train.js";
 import "../torch/libtorch.js";
@@ -35,10 +37,13 @@ async function main(args: readonly string[]): Promise<void> {
   addInfo(program);
   addMetrics(program);
   addProject(program);
+  addSetup(program);
   for (const command of program.commands) {
     const help = `see stylegan ${command.name()} --help`;
     command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, help)) });
+    command.option("--yes", "install what is missing of the system's packages without asking");
   }
+  program.hook("preAction", (_, command) => setConsent(command.opts().yes ? "yes" : "ask"));
   program.configureOutput({ outputError: (text, write) => write(oneLine(text, "see stylegan --help")) });
   await program.parseAsync(args);
 }

@@ -5,7 +5,21 @@ import { z } from "zod";
 import { UserError } from "../system/errors.js";
 import { comparePaths, type ImageSource } from "./imageSource.js";
 
-const require = createRequire(import.meta.url);
+const packages = ["@lobehub/fluent-emoji-3d", "emojibase-data"];
+
+/** A file of one of the packages: beside this one, or of the folder that the program is used in. */
+function fileOf(name: string): string {
+  for (const place of [import.meta.url, join(process.cwd(), "package.json")]) {
+    try {
+      return createRequire(place).resolve(name);
+    } catch {
+      // Not installed there.
+    }
+  }
+  throw new UserError(
+    `the emoji are packages of their own (74 MB). Run: npm install ${packages.join(" ")}, or give --data a folder of pictures`,
+  );
+}
 
 const groupsSchema = z.object({
   groups: z.record(z.string(), z.string()),
@@ -34,7 +48,7 @@ interface Kind {
  * Classes are the groups, or the subgroups where one group was asked for.
  */
 export async function openEmoji(group?: string): Promise<ImageSource> {
-  const packageFile = require.resolve("@lobehub/fluent-emoji-3d/package.json");
+  const packageFile = fileOf("@lobehub/fluent-emoji-3d/package.json");
   const { version } = await readJson(packageFile, z.object({ version: z.string() }));
   const folder = join(dirname(packageFile), "assets");
   const kinds = await readKinds();
@@ -77,11 +91,8 @@ function unknownGroup(group: string, kinds: readonly (Kind | undefined)[]): User
 
 /** What each emoji is, by its normalized code points. Skin tones are what their base is. */
 async function readKinds(): Promise<Map<string, Kind>> {
-  const { groups, subgroups } = await readJson(
-    require.resolve("emojibase-data/meta/groups.json"),
-    groupsSchema,
-  );
-  const emoji = await readJson(require.resolve("emojibase-data/en/data.json"), z.array(emojiSchema));
+  const { groups, subgroups } = await readJson(fileOf("emojibase-data/meta/groups.json"), groupsSchema);
+  const emoji = await readJson(fileOf("emojibase-data/en/data.json"), z.array(emojiSchema));
   const kinds = new Map<string, Kind>();
   for (const { hexcode, group, subgroup, skins = [] } of emoji) {
     const groupName = groups[String(group)];

@@ -9,7 +9,7 @@ export interface SourceFile {
   /** Of the file, as far as it is known before it is read. */
   readonly bytes: number;
   /** The file's bytes. Rejects if it cannot be read. */
-  read(): Promise<Buffer>;
+  read(): Promise<Uint8Array>;
 }
 
 /** An image that could not be used, and why. */

@@ -14,7 +14,7 @@ export interface PrepareOptions {
  * background, cropped to its centre square and resized with a Lanczos filter (an SVG is drawn at that size). Rejects if
  * the picture is damaged.
  */
-export async function prepareImage(bytes: Buffer, options: PrepareOptions): Promise<Buffer> {
+export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): Promise<Buffer> {
   const { resolution, background } = options;
   checkSvg(bytes);
   const image = sharp(bytes, { failOn: "error" }).autoOrient();
@@ -47,7 +47,7 @@ export function checkBackground(background: string): void {
 }
 
 /** The size of a picture as it is meant to be seen, or undefined if it cannot be read. */
-export async function imageSize(bytes: Buffer): Promise<{ width: number; height: number } | undefined> {
+export async function imageSize(bytes: Uint8Array): Promise<{ width: number; height: number } | undefined> {
   try {
     checkSvg(bytes);
     return (await sharp(bytes).metadata()).autoOrient;

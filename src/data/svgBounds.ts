@@ -13,10 +13,11 @@ interface Element {
 }
 
 /** @throws Error in one line when `bytes` are an SVG that draws too much */
-export function checkSvg(bytes: Buffer): void {
+export function checkSvg(bytes: Uint8Array): void {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) throw new Error("a compressed SVG (svgz): unpack it first");
-  if (!bytes.subarray(0, sniffedBytes).includes("<svg")) return;
-  const { elements, byName } = elementsOf(bytes.toString("latin1"));
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (!buffer.subarray(0, sniffedBytes).includes("<svg")) return;
+  const { elements, byName } = elementsOf(buffer.toString("latin1"));
   const most = elements.length + mostRepeated;
   if (drawn({ elements, byName, most }) > most)
     throw new Error(`it draws more than ${mostRepeated} elements again, by references in each other`);

@@ -2,10 +2,9 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import type { SessionTraining } from "../protocol/api.js";
 import { UserError } from "../system/errors.js";
-import { packageRoot } from "../system/packageRoot.js";
+import { webFolder } from "../system/webAssets.js";
 import { Api } from "./api.js";
 import { BrowserModels } from "./browserModels.js";
 import { clientOf } from "./clients.js";
@@ -53,7 +52,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const hub = new EventHub(runs, { folder, training });
   const frames = new Frames();
   const api = new Api({ runs, hub, frames, token, filmsNeedToken: !isLoopback(host) });
-  const pages = await StaticFiles.open(join(packageRoot(), "dist", "web"));
+  const pages = await StaticFiles.open(webFolder());
   if (!pages.has("/dashboard.html"))
     throw new UserError("the pages are not built yet; run `npm run setup` in the project's folder");
 

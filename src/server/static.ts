@@ -2,7 +2,9 @@
 
 import { readdir } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
-import { extname, join, relative, sep } from "node:path";
+import { basename, extname, join, relative, sep } from "node:path";
+import { UserError } from "../system/errors.js";
+import { browserEngineFile, engineNames } from "../system/webAssets.js";
 import { HttpError, sendFileAs } from "./http.js";
 
 const types: Readonly<Record<string, string>> = {
@@ -41,10 +43,21 @@ export class StaticFiles {
 
   /** @throws HttpError 404 */
   async send(response: ServerResponse, path: string): Promise<void> {
-    const file = this.#files.get(path);
+    const file = this.#files.get(path) ?? engineOf(path);
     if (file === undefined) throw new HttpError(404, "there is no such page");
     // Vite puts a hash of the content into the names of assets.
     const caching = path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
     await sendFileAs(response, file, { type: types[extname(file)] ?? "application/octet-stream", caching });
+  }
+}
+
+/** The browser's engine where it is another package's. @throws HttpError 404 that says how to install it */
+function engineOf(path: string): string | undefined {
+  const name = basename(path);
+  if (name.match(engineNames)?.[0] !== name || path !== `/assets/${name}`) return undefined;
+  try {
+    return browserEngineFile(name);
+  } catch (error) {
+    throw error instanceof UserError ? new HttpError(404, error.message) : error;
   }
 }

@@ -2,9 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
 import { UserError } from "../system/errors.js";
-import { packageRoot } from "../system/packageRoot.js";
+import { addonFile, isCheckout } from "./addonFile.js";
 import { type Engine, type Handle, useEngine } from "./engine.js";
 
 /** What libtorch has beyond an engine. */
@@ -40,8 +39,7 @@ export function libtorch(): Libtorch {
 useEngine(libtorch);
 
 function load(): Libtorch {
-  // The variable names another build of it, as `npm run test:sanitize` does.
-  const file = process.env.STYLEGAN_ADDON ?? join(packageRoot(), "build", "native", "stylegan.node");
+  const file = addonFile();
   if (!existsSync(file))
     throw new UserError("The native addon is not built yet. Run `npm run setup` in the project's folder.");
   try {
@@ -54,10 +52,11 @@ function load(): Libtorch {
       throw new UserError((error as Error).message, { cause: error });
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
     const library = /(lib[\w.+-]+): cannot open shared object/.exec(reason ?? "")?.[1];
+    const command = isCheckout() ? "npm run setup" : "npx stylegan setup";
     throw new UserError(
       library
-        ? `The native addon needs ${library}, which is not on this machine any more. Run \`npm run setup\` to find or install libtorch again.`
-        : `The native addon does not load (${reason}). Run \`npm run setup\` to build it again.`,
+        ? `The native addon needs ${library}, which is not on this machine any more. Run \`${command}\` to find or install libtorch again.`
+        : `The native addon does not load (${reason}). Run \`${command}\` to build it again.`,
     );
   }
 }

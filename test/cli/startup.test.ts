@@ -16,6 +16,7 @@ class BareProgram {
   constructor() {
     cpSync(join(checkout, "dist", "src"), join(this.root, "dist", "src"), { recursive: true });
     cpSync(join(checkout, "package.json"), join(this.root, "package.json"));
+    mkdirSync(join(this.root, "src")); // as in a checkout
     mkdirSync(join(this.root, "node_modules"));
   }
 
@@ -54,7 +55,7 @@ afterAll(() => bare.dispose());
 const notBuilt = "The native addon is not built yet. Run `npm run setup` in the project's folder.";
 const commands = [
   ...["train", "serve", "generate", "style-mix", "interpolate", "directions"],
-  ...["export", "import", "info", "metrics", "project"],
+  ...["export", "import", "info", "metrics", "project", "setup"],
 ];
 
 describe("with commander and zod alone, and no addon", () => {

@@ -7,9 +7,13 @@ import {
   createNetwork,
   type NetworkPrefix,
   networkPrefixes,
+  readSnapshotInfo,
   type SnapshotInfo,
+  snapshotShapes,
 } from "../../networks/snapshot.js";
 import { type LatentSpread, latentSpread } from "../../synthesis/spread.js";
+import { UserError } from "../../system/errors.js";
+import { engineIsReady } from "../../torch/addonFile.js";
 import type { Module } from "../../torch/module.js";
 import { withoutElements } from "../../torch/ops.js";
 import { setThreads } from "../../torch/runtime.js";
@@ -40,7 +44,13 @@ interface InfoOptions {
 }
 
 export function run(path: string, options: InfoOptions): void {
-  const snapshot = openSnapshot(latestSnapshot(path));
+  const latest = latestSnapshot(path);
+  const header = engineIsReady() || options.json || options.spread ? undefined : headerText(latest);
+  if (header !== undefined) {
+    process.stdout.write(header);
+    return;
+  }
+  const snapshot = openSnapshot(latest);
   try {
     const { file, info, shapes, notes } = snapshot;
     const networks = Object.fromEntries(
@@ -56,13 +66,34 @@ export function run(path: string, options: InfoOptions): void {
       stdout.write(`${JSON.stringify({ ...facts, spread })}\n`);
       return;
     }
-    const facts = summary(file, info, notes);
-    const width = Math.max(...facts.map(([name]) => name.length)) + 2;
-    const lines = facts.map(([name, value]) => `${name.padEnd(width)}${value}\n`);
+    const lines = aligned(summary(file, info, notes));
     const tables = Object.entries(networks).map(([name, network]) => `\n${table(name, network)}`);
     stdout.write([...lines, ...tables, spread ? `\n${spreadTable(spread)}` : ""].join(""));
   } finally {
     snapshot.close();
+  }
+}
+
+function aligned(facts: readonly (readonly [name: string, value: string])[]): string[] {
+  const width = Math.max(...facts.map(([name]) => name.length)) + 2;
+  return facts.map(([name, value]) => `${name.padEnd(width)}${value}\n`);
+}
+
+/** What a snapshot of this program says of itself, for a machine where nothing computes yet; undefined: it is another file. */
+function headerText(file: string): string | undefined {
+  try {
+    const info = readSnapshotInfo(file);
+    const shapes = snapshotShapes(file);
+    const sizes = networkPrefixes(shapes).map((prefix): [string, string] => {
+      const own = [...shapes].filter(([name]) => name.startsWith(`${prefix}.`));
+      const numbers = own.reduce((sum, [, shape]) => sum + shape.reduce((product, n) => product * n, 1), 0);
+      return [prefix, `${numbers} numbers in ${own.length} tensors`];
+    });
+    const note: [string, string] = ["note", "layers are listed once `stylegan setup` has run"];
+    return aligned([...summary(file, info, []), ...sizes, note]).join("");
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
   }
 }
 

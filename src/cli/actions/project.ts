@@ -8,6 +8,7 @@ import { writeLatents } from "../../synthesis/latentFile.js";
 import { ProjectionFilm } from "../../synthesis/projectionFilm.js";
 import { type Projection, project } from "../../synthesis/projector.js";
 import { Script } from "../../torch/script.js";
+import { calledAs } from "../calledAs.js";
 import { longWork } from "../longWork.js";
 import { makeOutputFolder } from "../outputFolder.js";
 import type { ProjectOptions } from "../project.js";
@@ -57,6 +58,6 @@ function report(
   const done = steps < numSteps ? `Stopped after ${steps} of ${numSteps} steps` : `${steps} steps`;
   return `${done}: ${options.distance} ${distance.toPrecision(3)} (mean picture: ${initialDistance.toPrecision(3)})
 ${files.join(", ")} in ${outdir}. What next:
-  npm run stylegan -- generate --network ${network} --projected-w ${join(outdir, "projected_w.npz")} --outdir ${outdir}
+  ${calledAs()} generate --network ${network} --projected-w ${join(outdir, "projected_w.npz")} --outdir ${outdir}
 `;
 }

@@ -22,6 +22,7 @@ import {
   startRun,
 } from "../../training/run.js";
 import { DivergenceError } from "../../training/statistics.js";
+import { calledAs } from "../calledAs.js";
 import { createReporter } from "../progress.js";
 import { exitCodeOf, type StopSignal, watchSignals } from "../signals.js";
 import type { TrainCommandOptions } from "../train.js";
@@ -153,7 +154,7 @@ function adviceAfterDivergence({ run, config }: StartedRun): string {
 /** What to do next. */
 function closing({ run, config, complete, fakesFile }: FinishedRun): string[] {
   const folder = run.path;
-  const program = "npm run stylegan --";
+  const program = calledAs();
   if (!complete) return [`Stopped and saved. Go on with: ${program} train --resume ${folder}`];
   return [
     `\nDone. Look at ${fakesFile}, beside reals.png. What next:`,

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { basename, join } from "node:path";
 import { writeError, writeFileAtomically } from "../../system/atomicFile.js";
 import { UserError } from "../../system/errors.js";
-import { packageRoot } from "../../system/packageRoot.js";
+import { browserEngineFile, engineNames, webFolder } from "../../system/webAssets.js";
 import type { OnnxModels } from "./export.js";
 import { writeOnnx } from "./files.js";
 
@@ -20,7 +20,7 @@ const modelFolder = "model";
 export function writePage(folder: string, models: OnnxModels): number {
   if (existsSync(join(folder, "index.html")) && !existsSync(join(folder, modelFolder, "model.json")))
     throw new UserError(`folder ${folder} holds another page (index.html); choose another folder`);
-  const built = join(packageRoot(), "dist", "web");
+  const built = webFolder();
   const html = readFileSync(join(built, "explorer.html"));
   const assets = assetsOf(html.toString(), join(built, assetsFolder));
   makeFolder(join(folder, assetsFolder));
@@ -40,14 +40,16 @@ export function writePage(folder: string, models: OnnxModels): number {
 function assetsOf(html: string, folder: string): Map<string, Buffer> {
   const needed = new Map<string, Buffer>();
   const texts = [html];
-  const names = readdirSync(folder);
-  for (let text = texts.pop(); text !== undefined; text = texts.pop())
+  const names = readdirSync(folder).filter((name) => !name.endsWith(".wasm"));
+  for (let text = texts.pop(); text !== undefined; text = texts.pop()) {
+    for (const [name] of text.matchAll(engineNames)) needed.set(name, readFileSync(browserEngineFile(name)));
     for (const name of names) {
       if (needed.has(name) || !text.includes(name)) continue;
       const bytes = readFileSync(join(folder, name));
       needed.set(name, bytes);
       if (/\.(js|css)$/.test(name)) texts.push(bytes.toString());
     }
+  }
   return needed;
 }
 
