@@ -57,6 +57,22 @@ describe("the file of a state", () => {
     expect(liveTensors()).toBe(before);
   });
 
+  it.each([Number.NaN, Number.NEGATIVE_INFINITY])(
+    "is not replaced by one with %s, nor the one before it",
+    (bad) => {
+      const [file, keepAs] = [join(root, "good.safetensors"), join(root, "before.safetensors")];
+      scope(() => {
+        for (const value of [1, 2]) writeTrainingState(file, { "adam.D": part(value, 1) }, { keepAs });
+        const held = [file, keepAs].map((name) => readFileSync(name));
+        expect(() => writeTrainingState(file, { "adam.D": part(bad, 1) }, { keepAs })).toThrow(
+          /^adam\.D\.value has elements that are not finite$/,
+        );
+        expect([file, keepAs].map((name) => readFileSync(name))).toEqual(held);
+        expect(held[0]).not.toEqual(held[1]);
+      });
+    },
+  );
+
   it.each<[string, (file: string) => void, RegExp]>([
     ["cut short", (file) => writeFileSync(file, readFileSync(file).subarray(0, -2)), /cut short/],
     ["of another program", (file) => writeFileSync(file, "no state"), /no safetensors|not|damaged/],
