@@ -4,7 +4,7 @@
 //     npm run bench:accuracy -- M,XL     of these configurations (default: S, M, L and XL)
 
 import { grad } from "../src/torch/autograd.js";
-import { withDirectConvolutions } from "../src/torch/instructionSets.js";
+import { withDirectConvolutions } from "../src/torch/kernels.js";
 import { conv2d } from "../src/torch/ops.js";
 import { manualSeed, randn } from "../src/torch/random.js";
 import { scope } from "../src/torch/scope.js";

@@ -1,7 +1,7 @@
 // The convolutions of a phase, recorded as it runs and repeated on their own: what training is bound by.
 
 import { grad, noGrad } from "../src/torch/autograd.js";
-import { withDirectConvolutions } from "../src/torch/instructionSets.js";
+import { withDirectConvolutions } from "../src/torch/kernels.js";
 import { conv2d, onesStrided, replay } from "../src/torch/ops.js";
 import { randn } from "../src/torch/random.js";
 import { type RecordedCall, startRecording, stopRecording, type TensorLayout } from "../src/torch/runtime.js";

@@ -3,6 +3,7 @@
 // "Analyzing and Improving the Image Quality of StyleGAN" (2020), which measures at the ends of paths in W, uncropped.
 
 import { noGrad } from "../torch/autograd.js";
+import { withDirectConvolutions } from "../torch/kernels.js";
 import { cat } from "../torch/ops.js";
 import type { Tensor } from "../torch/tensor.js";
 
@@ -47,7 +48,8 @@ export function pathImages(
     } else {
       ws = network.map(cat([slerp(z0, z1, t), slerp(z0, z1, t.add(epsilon))], 0));
     }
-    const images = network.synthesize(ws);
+    // Pictures that differ in their fourth digit are subtracted.
+    const images = withDirectConvolutions(() => network.synthesize(ws));
     return asSeen(crop ? centre(images) : images, images.size(3));
   });
 }

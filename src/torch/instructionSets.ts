@@ -1,4 +1,4 @@
-// What the addon's own loops run on, for tests and benchmarks: which instruction set, and which algorithm.
+// What the addon's own loops run on, for tests and benchmarks: which instruction set.
 
 import { libtorch } from "./libtorch.js";
 
@@ -14,14 +14,4 @@ export function availableInstructionSets(): InstructionSet[] {
 /** Goes on with the loops that are compiled for `name` and returns what was before. */
 export function selectInstructionSet(name: InstructionSet): InstructionSet {
   return libtorch().selectKernels(name) as InstructionSet;
-}
-
-/** Runs `body` with libtorch's direct convolutions, where fast ones of our own would serve. */
-export function withDirectConvolutions<T>(body: () => T): T {
-  const before = libtorch().setFastConvolutions(false);
-  try {
-    return body();
-  } finally {
-    libtorch().setFastConvolutions(before);
-  }
 }

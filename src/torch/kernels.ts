@@ -28,6 +28,16 @@ export function enableKernels(on: boolean): boolean {
   return before;
 }
 
+/** Runs with libtorch's direct convolutions, for what lives on the last digits: fast ones lose about one bit more. */
+export function withDirectConvolutions<Result>(run: () => Result): Result {
+  const before = engine.setFastConvolutions(false);
+  try {
+    return run();
+  } finally {
+    engine.setFastConvolutions(before);
+  }
+}
+
 /** Whether there is a kernel for this tensor's device and type, and kernels are switched on. */
 export function hasKernels(x: Tensor): boolean {
   return enabled && x.device === "cpu" && (x.dtype === "float32" || x.dtype === "float64");

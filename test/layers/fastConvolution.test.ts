@@ -2,12 +2,8 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { grad } from "../../src/torch/autograd.js";
-import {
-  availableInstructionSets,
-  selectInstructionSet,
-  withDirectConvolutions,
-} from "../../src/torch/instructionSets.js";
-import { enableKernels } from "../../src/torch/kernels.js";
+import { availableInstructionSets, selectInstructionSet } from "../../src/torch/instructionSets.js";
+import { enableKernels, withDirectConvolutions } from "../../src/torch/kernels.js";
 import { conv2d, convTranspose2d } from "../../src/torch/ops.js";
 import { setThreads, threads } from "../../src/torch/runtime.js";
 import { scope } from "../../src/torch/scope.js";
