@@ -1,5 +1,7 @@
 // Values that differ from resolution to resolution, while networks grow.
 
+import { isObject } from "../system/isObject.js";
+
 /** A value for each resolution that has one of its own; the others take `base`. */
 export interface ByResolution {
   base: number;
@@ -19,9 +21,6 @@ export function isByResolutionOf(
     Object.entries(at).every(([resolution, own]) => /^\d+$/.test(resolution) && isValue(own))
   );
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The value for a resolution. */
 export function valueAt({ base, at }: ByResolution, resolution: number): number {

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { networkDescriptionSchema } from "../networks/registry.js";
+import { isObject } from "../system/isObject.js";
 import { optionNames, optionOf, type PlacedOptions } from "./options.js";
 import { growthScheduleSchema } from "./schedule.js";
 
@@ -104,8 +105,4 @@ function migrated(file: unknown): unknown {
 function migratedGrowth({ lr, ...growth }: Record<string, unknown>): Record<string, unknown> {
   const rates = lr === undefined ? {} : { gLr: lr, dLr: lr };
   return { tickKimg: null, batchGpu: null, ...rates, ...growth };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -90,6 +90,17 @@ export class TestServer {
   }
 }
 
+/** A picture as a page asks for it. */
+export const view = {
+  seed: 0,
+  plane: { seedX: 1, seedY: 2, x: 0, y: 0 },
+  classIndex: 0,
+  truncationPsi: 1,
+  noiseMode: "const",
+  mix: { seed: 3, layers: [] },
+  directions: [],
+};
+
 /** A run's folder with `ticks` lines of statistics. */
 export function makeRun(path: string, { ticks = 3, kimg = 1 } = {}): void {
   mkdirSync(path, { recursive: true });

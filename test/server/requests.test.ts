@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RunDetail } from "../../src/protocol/api.js";
-import { makeRun, setRunning, TestServer } from "./helpers.js";
+import { makeRun, setRunning, TestServer, view } from "./helpers.js";
 
 /** A server with one run that trains. */
 async function withRun(): Promise<TestServer> {
@@ -169,15 +169,6 @@ describe("requests for files", () => {
 });
 
 describe("requests for pictures", () => {
-  const view = {
-    seed: 0,
-    plane: { seedX: 1, seedY: 2, x: 0, y: 0 },
-    classIndex: 0,
-    truncationPsi: 1,
-    noiseMode: "const",
-    mix: { seed: 3, layers: [] },
-    directions: [],
-  };
   const film = { keyframes: [view, view], framesBetween: 3, fps: 24, loop: true, format: "webp" };
 
   it.each([

@@ -17,7 +17,7 @@ import { Budgets } from "../../src/server/clients.js";
 import { Connections } from "../../src/server/connections.js";
 import { serve } from "../../src/server/server.js";
 import { describeTiny, tinyGenerator } from "../synthesis/tiny.js";
-import { makeRun, TestServer } from "./helpers.js";
+import { makeRun, TestServer, view } from "./helpers.js";
 
 const stranger = { isHolder: false, name: "10.0.0.1" };
 const holder = { isHolder: true, name: "holder" };
@@ -150,16 +150,6 @@ describe("connections", () => {
     expect(performance.now() - start).toBeLessThan(25_000);
   });
 });
-
-const view = {
-  seed: 0,
-  plane: { seedX: 1, seedY: 2, x: 0, y: 0 },
-  classIndex: 0,
-  truncationPsi: 1,
-  noiseMode: "const",
-  mix: { seed: 3, layers: [] },
-  directions: [],
-};
 
 function film(keyframes: number, framesBetween: number) {
   const views = Array.from({ length: keyframes }, (_, seed) => ({ ...view, seed }));
