@@ -20,6 +20,8 @@ export const runFiles = {
   fakesInit: "fakes_init.png",
   /** The networks of the end of the run. */
   final: "network-final.safetensors",
+  /** Another name of the snapshot with the best value of the run's first measure. */
+  best: "network-best.safetensors",
 } as const;
 
 /** How far a run has come: what names its snapshots and pictures. */

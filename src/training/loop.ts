@@ -12,6 +12,7 @@ import { manualSeed } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
 import { type Device, tensorFromBytes } from "../torch/tensor.js";
 import type { Reals } from "./batch.js";
+import { type BestNetworks, keepBest } from "./best.js";
 import { type Parts, progressName, readTrainingState, writeTrainingState } from "./checkpoint.js";
 import type { TrainingConfig } from "./configSchema.js";
 import { PictureGrids } from "./grids.js";
@@ -69,6 +70,8 @@ export interface TrainingEnd {
   complete: boolean;
   /** The last picture of fakes. */
   fakesFile: string;
+  /** The networks of the run's best value; null when nothing has been measured. */
+  best: BestNetworks | null;
 }
 
 /**
@@ -103,6 +106,7 @@ class TrainingLoop {
   readonly #grids: PictureGrids;
   readonly #steering: Steering;
   #meter: Meter | undefined;
+  #best: BestNetworks | null = null;
   /** Where the pace of the present tick is measured from: in this process, and without what came before. */
   #paceFrom = { nimg: 0, totalSeconds: 0 };
   /** What the state on disk holds; undefined before there is one. */
@@ -143,7 +147,8 @@ class TrainingLoop {
     }
     await this.#end();
     const { curNimg } = this.#trainer;
-    return { curNimg, complete: this.#isComplete, fakesFile: run.fakesFile(this.#trainer) };
+    const fakesFile = run.fakesFile(this.#trainer);
+    return { curNimg, complete: this.#isComplete, fakesFile, best: this.#best };
   }
 
   dispose(): void {
@@ -180,6 +185,7 @@ class TrainingLoop {
     // An older snapshot can have the name of the one that is missing, and so can a picture: it is made again.
     const networks = !isSnapshotOf(run.snapshotFile(trainer), curNimg);
     await this.#writeResults({ networks, picture: due?.picture ?? true, metrics: due?.metrics ?? networks });
+    this.#best = keepBest(run, config.metrics);
     // An option of the resume that is not what the state was written with is a change like any other.
     const [from, to] = [withChanges(config, progress.changes), config].map((c) =>
       settingOf(c, "snapshotTicks"),
@@ -313,6 +319,7 @@ class TrainingLoop {
       run.appendMetric(metricRow(result, { curNimg, batch, device }));
       reporter.message(metricLine(result, curNimg));
     }
+    this.#best = keepBest(run, config.metrics);
   }
 
   #report(): void {

@@ -8,6 +8,7 @@ import { networkPrefixes, type SnapshotSource } from "../networks/snapshot.js";
 import { UserError } from "../system/errors.js";
 import { checkPrecision } from "../torch/precision.js";
 import type { Device } from "../torch/tensor.js";
+import type { BestNetworks } from "./best.js";
 import { isByResolution, valuesOf } from "./byResolution.js";
 import { readSettingChanges } from "./checkpoint.js";
 import { checkValues, resolveConfig, type Transfer } from "./config.js";
@@ -60,6 +61,8 @@ export interface FinishedRun {
   complete: boolean;
   /** The last picture of fakes. */
   fakesFile: string;
+  /** The networks of the run's best value; null when nothing has been measured. */
+  best: BestNetworks | null;
 }
 
 /** A run that could start: its data are open until `dataset.close()`. */

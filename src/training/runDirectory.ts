@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import type { Setting } from "../protocol/control.js";
 import {
   type EventRow,
@@ -17,6 +18,7 @@ import {
   runFiles,
   type Shown,
   snapshotName,
+  snapshotPattern,
   type TickRow,
 } from "../protocol/runFiles.js";
 import { writeError, writeFileAtomically } from "../system/atomicFile.js";
@@ -140,6 +142,11 @@ export class RunDirectory {
     return join(this.path, runFiles.final);
   }
 
+  /** The networks of the best value of the run's first measure. */
+  get bestFile(): string {
+    return join(this.path, runFiles.best);
+  }
+
   writeOptions(config: TrainingConfig): void {
     writeFileAtomically(this.optionsFile, `${JSON.stringify(config, null, 2)}\n`);
   }
@@ -195,6 +202,18 @@ export class RunDirectory {
     return linesOf(file).some((line) => nimgOf(line) === curNimg);
   }
 
+  /** The values of a measure and the snapshots that they are of; lines of other programs and torn ones are left out. */
+  measured(metric: string): MeasuredSnapshot[] {
+    const file = this.metricFile(metric);
+    if (!existsSync(file)) return [];
+    return linesOf(file).flatMap((line) => {
+      const row = measuredSchema.safeParse(jsonOf(line)).data;
+      if (!row) return [];
+      const { nimg: curNimg, snapshot_pkl, results } = row;
+      return [{ curNimg, file: join(this.path, snapshot_pkl), results }];
+    });
+  }
+
   /** @throws UserError when there is no state to go on from */
   checkState(): void {
     if (existsSync(this.stateFile)) return;
@@ -240,6 +259,20 @@ export class RunDirectory {
   }
 }
 
+/** A snapshot of a run with what a measure says of it. */
+export interface MeasuredSnapshot {
+  curNimg: number;
+  file: string;
+  /** By the measure's values. */
+  results: Readonly<Record<string, number>>;
+}
+
+const measuredSchema = z.object({
+  nimg: z.number(),
+  snapshot_pkl: z.string().regex(snapshotPattern),
+  results: z.record(z.string(), z.number()),
+});
+
 /** How far the records of a run go that is taken up again. */
 interface Kept {
   curNimg: number;
@@ -268,10 +301,14 @@ function linesOf(file: string): string[] {
   return readOwn(file, Number.POSITIVE_INFINITY).split("\n");
 }
 
-/** Undefined for a line that was cut short. */
 function nimgOf(line: string): unknown {
+  return (jsonOf(line) as { nimg?: unknown } | null | undefined)?.nimg;
+}
+
+/** Undefined for a line that was cut short. */
+function jsonOf(line: string): unknown {
   try {
-    return (JSON.parse(line) as { nimg?: unknown } | null)?.nimg;
+    return JSON.parse(line);
   } catch {
     return undefined;
   }

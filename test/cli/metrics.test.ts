@@ -207,6 +207,12 @@ describe("metrics", () => {
       appendFileSync(join(folder, "metric-fid1k_full.jsonl"), '{"nimg":100,"results":{"fid1k_full":1}}\n');
       const resume = await work.run("train", "--resume", folder, "--kimg", "0.12", "--threads", "1");
       expectSuccess(resume);
+      const best = rows("swd")
+        .map(({ results, nimg }) => ({ value: (results as { swd: number }).swd, nimg: nimg as number }))
+        .reduce((found, row) => (row.value < found.value ? row : found));
+      expect(resume.stdout).toContain(
+        `Best: ${join(folder, "network-best.safetensors")}, swd ${best.value.toPrecision(4)} at ${best.nimg / 1000} kimg\n`,
+      );
       expect(rows("fid1k_full").map(({ nimg }) => nimg)).toEqual([40, 80, 120]);
       expect(rows("fid1k_full").slice(0, 2)).toEqual(measured);
     } finally {

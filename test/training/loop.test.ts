@@ -1,6 +1,14 @@
 // What a run leaves in its folder, and when.
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,8 +16,9 @@ import { type Dataset, openDataset } from "../../src/data/dataset.js";
 import { openSnapshot } from "../../src/interop/openSnapshot.js";
 import type { SnapshotSource } from "../../src/networks/snapshot.js";
 import { readSnapshotInfo } from "../../src/networks/snapshot.js";
-import type { TickRow } from "../../src/protocol/runFiles.js";
+import type { Shown, TickRow } from "../../src/protocol/runFiles.js";
 import { setThreads } from "../../src/torch/runtime.js";
+import { keepBest } from "../../src/training/best.js";
 import type { TrainingConfig } from "../../src/training/configSchema.js";
 import { train } from "../../src/training/loop.js";
 import { RunDirectory } from "../../src/training/runDirectory.js";
@@ -89,6 +98,63 @@ describe("the networks of the end", () => {
     expect(readFileSync(folder.finalFile)).toEqual(
       readFileSync(folder.snapshotFile({ curNimg: 48, batch: 4 })),
     );
+  });
+});
+
+describe("the best networks", () => {
+  const [first, second] = [16, 32].map((curNimg) => ({ curNimg, batch: 4 })) as [Shown, Shown];
+  const valuesOf = (folder: RunDirectory) =>
+    folder.measured("swd").map(({ results }) => results.swd as number);
+  /** As if these had been measured. */
+  const rewrite = (folder: RunDirectory, values: readonly number[]) => {
+    const rows = readFileSync(folder.metricFile("swd"), "utf8").trimEnd().split("\n");
+    const changed = rows.map((row, i) => ({ ...JSON.parse(row), results: { swd: values[i] } }));
+    writeFileSync(folder.metricFile("swd"), changed.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  };
+
+  it("are the snapshot of the best value, found again after whatever has happened to the folder", async () => {
+    const changes = { metrics: ["swd"], kimg: 0.032, snapshotTicks: 2 };
+    const folder = await run(changes);
+    const values = valuesOf(folder);
+    const best = values.indexOf(Math.min(...values));
+    expect(values).toHaveLength(2);
+    expect(readFileSync(folder.bestFile)).toEqual(
+      readFileSync(folder.snapshotFile([first, second][best] as Shown)),
+    );
+    expect(keepBest(folder, ["swd"])).toEqual({
+      ...{ name: "swd", value: values[best], curNimg: [16, 32][best], file: folder.bestFile },
+    });
+
+    // A crash after a value was written and before its snapshot was kept.
+    rmSync(folder.bestFile);
+    rewrite(folder, [1, 2]);
+    await run(changes, { resume: "run", folder });
+    expect(readFileSync(folder.bestFile)).toEqual(readFileSync(folder.snapshotFile(first)));
+
+    // The snapshot itself is no longer needed; that of a value that does not count any more gives way.
+    rmSync(folder.snapshotFile(first));
+    expect(keepBest(folder, ["swd"])).toMatchObject({ curNimg: 16, value: 1 });
+    rewrite(folder, [3, 2]);
+    expect(keepBest(folder, ["swd"])).toMatchObject({ curNimg: 32, value: 2 });
+    expect(readFileSync(folder.bestFile)).toEqual(readFileSync(folder.snapshotFile(second)));
+
+    // Going on from the state before, with a value of what is to come, which was the best.
+    rewrite(folder, [2, 1]);
+    renameSync(folder.olderStateFile, folder.stateFile);
+    await run({ ...changes, kimg: 0.016 }, { resume: "run", folder });
+    expect(folder.measured("swd").map(({ curNimg }) => curNimg)).toEqual([16]);
+    expect(readFileSync(folder.bestFile)).toEqual(readFileSync(folder.snapshotFile(first)));
+  });
+
+  it("are told by the first measure, and of equal values the earliest; none without values", async () => {
+    const folder = await run({ metrics: ["swd"], kimg: 0.032, snapshotTicks: 2 });
+    rewrite(folder, [2, 2]);
+    expect(keepBest(folder, ["swd", "fid1k_full"])).toMatchObject({ curNimg: 16 });
+    const rows = readFileSync(folder.metricFile("swd"), "utf8").replaceAll("swd", "is1k_mean");
+    writeFileSync(folder.metricFile("is1k"), rows.replace(/":2\}/, '":1}'));
+    expect(keepBest(folder, ["is1k", "swd"])).toMatchObject({ name: "is1k_mean", curNimg: 32, value: 2 });
+    expect([keepBest(folder, []), keepBest(folder, ["fid1k_full"])]).toEqual([null, null]);
+    expect(readFileSync(folder.bestFile)).toEqual(readFileSync(folder.snapshotFile(second)));
   });
 });
 

@@ -9,6 +9,7 @@ import { snapshotPattern } from "../../protocol/runFiles.js";
 import { UserError } from "../../system/errors.js";
 import { isDirectory } from "../../system/files.js";
 import { threads, torchVersion } from "../../torch/runtime.js";
+import { shortNumber } from "../../training/measuring.js";
 import { asFlag, OptionError } from "../../training/optionError.js";
 import { defaultPreset, presetNamed } from "../../training/presets.js";
 import {
@@ -152,11 +153,15 @@ function adviceAfterDivergence({ run, config }: StartedRun): string {
 }
 
 /** What to do next. */
-function closing({ run, config, complete, fakesFile }: FinishedRun): string[] {
+function closing({ run, config, complete, fakesFile, best }: FinishedRun): string[] {
   const folder = run.path;
   const program = calledAs();
-  if (!complete) return [`Stopped and saved. Go on with: ${program} train --resume ${folder}`];
+  const bestLines = best
+    ? [`Best: ${best.file}, ${best.name} ${shortNumber(best.value)} at ${best.curNimg / 1000} kimg`]
+    : [];
+  if (!complete) return [...bestLines, `Stopped and saved. Go on with: ${program} train --resume ${folder}`];
   return [
+    ...bestLines,
     `\nDone. Look at ${fakesFile}, beside reals.png. What next:`,
     `  more pictures:  ${program} generate --network ${folder} --seeds 0-15 --outdir out`,
     `  train longer:   ${program} train --resume ${folder} --kimg ${Number((config.kimg * 2).toFixed(3))}`,
