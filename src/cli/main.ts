@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../system/errors.js";
 import { packageVersion } from "../system/packageRoot.js";
 import { setConsent } from "../torch/addonFile.js";
+import { addDataset } from "./dataset.js";
 import { addDirections } from "./directions.js";
 import { addExport } from "./export.js";
 import { addGenerate } from "./generate.js";
@@ -27,6 +28,7 @@ async function main(args: readonly string[]): Promise<void> {
     .version(packageVersion())
     .exitOverride();
   addTrain(program);
+  addDataset(program);
   addServe(program);
   addGenerate(program);
   addStyleMix(program);

@@ -108,3 +108,17 @@ export function grid(text: string): { columns: number; rows: number } {
   if (!match) throw new InvalidArgumentError(`"${text}" is no grid; write columns x rows, for example 8x4.`);
   return { columns: Number(match[1]), rows: Number(match[2]) };
 }
+
+/** The largest side of a picture that is asked for. */
+const maxSide = 8192;
+
+/** The size of a picture as `256` (a square) or `256x128`: width, then height. */
+export function pictureSize(text: string): { width: number; height: number } {
+  const match = /^(\d{1,4})(?:x(\d{1,4}))?$/.exec(text);
+  const [width, height] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
+  if (!match || Math.min(width, height) < 4 || Math.max(width, height) > maxSide)
+    throw new InvalidArgumentError(
+      `"${text}" is no size; write 256 or, width x height, 256x128 (from 4 to ${maxSide} pixels).`,
+    );
+  return { width, height };
+}

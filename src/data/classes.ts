@@ -16,7 +16,7 @@ export interface Classes {
  * `UserError` if there are no two classes, or if a file has none.
  */
 export async function readClasses(source: ImageSource, files: readonly string[]): Promise<Classes> {
-  const fromJson = source.datasetJson && (await readDatasetJson(source.datasetJson.chunks(), files));
+  const fromJson = await classesOfJson(source, files);
   const { names, labelOf } = fromJson ?? classesByPlace(source, files);
   if (names.length < 2) {
     throw new UserError(
@@ -33,27 +33,36 @@ export async function readClasses(source: ImageSource, files: readonly string[])
   return { names, labels };
 }
 
-interface ClassTable {
+export interface ClassTable {
   readonly names: readonly string[];
+  /** The class of a file; undefined for one that has none. */
   labelOf(file: string): number | undefined;
 }
 
-function classesByPlace(source: ImageSource, files: readonly string[]): ClassTable {
+/** By the source's folders (or emoji groups), in alphabetical order. */
+export function classesByPlace(source: ImageSource, files: readonly string[]): ClassTable {
   const found = files.map((file) => source.className(file)).filter((name) => name !== undefined);
   const names = [...new Set(found)].sort();
   const indices = new Map(names.map((name, index) => [name, index]));
   return { names, labelOf: (file) => indices.get(source.className(file) ?? "") };
 }
 
-/** `undefined` if the file says nothing about labels; `"labels": null` says that there are no classes. */
-async function readDatasetJson(
-  chunks: AsyncIterable<Uint8Array>,
+/**
+ * By the source's `dataset.json`; undefined if there is none, or if it says nothing about labels. `"labels": null` says that
+ * there are no classes.
+ */
+export async function classesOfJson(
+  { datasetJson }: ImageSource,
   files: readonly string[],
 ): Promise<ClassTable | undefined> {
+  if (datasetJson === undefined) return undefined;
   const wanted = new Set(files);
   let found: DatasetLabels | undefined;
   try {
-    found = await readLabels(chunks, { isWanted: (name) => wanted.has(name), maxClasses: MAX_CLASSES });
+    found = await readLabels(datasetJson.chunks(), {
+      isWanted: (name) => wanted.has(name),
+      maxClasses: MAX_CLASSES,
+    });
   } catch (error) {
     throw new UserError(
       `dataset.json cannot be read (${reasonOf(error)}): it must hold {"labels": [["folder/file.png", 0], ...]}`,

@@ -1,16 +1,13 @@
 import { createHash } from "node:crypto";
 import { closeSync, readSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import { crc32, crc32Text } from "../system/crc32.js";
 import { UserError } from "../system/errors.js";
 import { permutation } from "../system/random.js";
 import { defaultCacheDirectory, openPreparedImages, type PreparedImages } from "./cache.js";
 import { type Classes, readClasses } from "./classes.js";
-import { openEmoji } from "./emoji.js";
-import { openFolder } from "./folder.js";
-import { type ImageSource, readableFormats, reasonOf, type SkippedFile } from "./imageSource.js";
+import type { ImageSource, SkippedFile } from "./imageSource.js";
+import { noImages, openSource } from "./openSource.js";
 import { checkBackground, imageSize } from "./prepareImage.js";
-import { openZip } from "./zip.js";
 
 const DEFAULT_RESOLUTION = 64;
 
@@ -88,19 +85,6 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   }
 }
 
-async function openSource(source: string): Promise<ImageSource> {
-  if (source === "emoji") return openEmoji();
-  if (source.startsWith("emoji:")) return openEmoji(source.slice("emoji:".length));
-  const stats = await stat(source).catch((error: unknown) => {
-    throw new UserError(
-      (error as NodeJS.ErrnoException).code === "ENOENT"
-        ? `there is no ${source}: give a folder of images, a zip, or "emoji"`
-        : `cannot open ${source} (${reasonOf(error)}): give a folder of images, a zip, or "emoji"`,
-    );
-  });
-  return stats.isDirectory() ? openFolder(source) : openZip(source);
-}
-
 /** The size of the first image, where a source's images are used at their own size and it is a possible one. */
 async function ownResolution(source: ImageSource): Promise<number | undefined> {
   if (!source.ownSize) return undefined;
@@ -117,17 +101,6 @@ function checkResolution(resolution: number): void {
   throw new UserError(
     `resolution ${resolution} is not a power of two from 4 on: use 16, 32, 64, 128, 256, 512 or 1024`,
   );
-}
-
-function noImages(source: string, skipped: readonly SkippedFile[]): UserError {
-  return new UserError(
-    `${source} holds no image that can be read${because(skipped)}: put ${readableFormats} files there`,
-  );
-}
-
-function because(skipped: readonly SkippedFile[]): string {
-  const first = skipped[0];
-  return first ? ` (${skipped.length} skipped, the first is ${first.file}: ${first.reason})` : "";
 }
 
 interface Selection {

@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { UserError } from "../system/errors.js";
 import { checkSvg } from "./svgBounds.js";
 
@@ -16,12 +16,7 @@ export interface PrepareOptions {
  */
 export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): Promise<Buffer> {
   const { resolution, background } = options;
-  checkSvg(bytes);
-  const image = sharp(bytes, { failOn: "error" }).autoOrient();
-  // Gray with alpha would turn the background gray too. Only there: it keeps sharp from decoding at reduced size.
-  if ((await image.metadata()).channels === 2) image.pipelineColourspace("srgb");
-  const { data, info } = await image
-    .flatten({ background })
+  const { data, info } = await (await upright(bytes, background))
     .resize(resolution, resolution, {
       fit: "cover",
       position: "centre",
@@ -33,6 +28,15 @@ export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): 
     .toBuffer({ resolveWithObject: true });
   if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`);
   return data;
+}
+
+/** A picture (of several frames or pages the first), turned upright and laid over the background. Nothing is decoded yet. */
+export async function upright(bytes: Uint8Array, background: string): Promise<Sharp> {
+  checkSvg(bytes);
+  const image = sharp(bytes, { failOn: "error" }).autoOrient();
+  // Gray with alpha would turn the background gray too. Only there: it keeps sharp from decoding at reduced size.
+  if ((await image.metadata()).channels === 2) image.pipelineColourspace("srgb");
+  return image.flatten({ background });
 }
 
 /** Throws a `UserError` if sharp cannot read the colour. */

@@ -54,7 +54,7 @@ afterAll(() => bare.dispose());
 
 const notBuilt = "The native addon is not built yet. Run `npm run setup` in the project's folder.";
 const commands = [
-  ...["train", "serve", "generate", "style-mix", "interpolate", "directions"],
+  ...["train", "dataset", "serve", "generate", "style-mix", "interpolate", "directions"],
   ...["export", "import", "info", "metrics", "project", "setup"],
 ];
 

@@ -30,6 +30,7 @@ import type { TrainCommandOptions } from "../train.js";
 import { givenOptions } from "../trainOptions.js";
 import { printNotes, useDevice } from "./openNetwork.js";
 import { serveTraining, type TrainingPage } from "./serveTraining.js";
+import { printSkipped } from "./skippedFiles.js";
 import { printConfiguration, printDryRun } from "./trainFacts.js";
 
 /** Errors about options name them as they stand on the command line. */
@@ -171,7 +172,7 @@ function closing({ run, config, complete, fakesFile, best }: FinishedRun): strin
 
 /** A word on what takes long and what is left out. */
 function preparation(page: TrainingPage | undefined): Pick<RunListener, "preparing" | "opened"> {
-  const { stdout, stderr } = process;
+  const { stdout } = process;
   let shown = 0;
   return {
     preparing({ source, done, total }) {
@@ -184,10 +185,7 @@ function preparation(page: TrainingPage | undefined): Pick<RunListener, "prepari
       stdout.write(stdout.isTTY ? `\r${line}${done === total ? "\n" : ""}` : `${line}\n`);
     },
     opened({ skipped }: Dataset) {
-      if (skipped.length === 0) return;
-      stderr.write(`${skipped.length} files could not be read and are left out:\n`);
-      for (const { file, reason } of skipped.slice(0, 20)) stderr.write(`  ${file}: ${reason}\n`);
-      if (skipped.length > 20) stderr.write(`  … and ${skipped.length - 20} more\n`);
+      printSkipped(skipped);
     },
   };
 }

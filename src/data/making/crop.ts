@@ -1,0 +1,55 @@
+// Pictures of any shape as pictures of one.
+
+import sharp, { type ResizeOptions } from "sharp";
+import { UserError } from "../../system/errors.js";
+import { upright } from "../prepareImage.js";
+import type { CropMode } from "./cropModes.js";
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface CropOptions {
+  readonly crop: CropMode;
+  /** Of the part of the picture that is taken. */
+  readonly size: Size;
+  /** The colour of bars and under transparent pixels. */
+  readonly background: string;
+}
+
+/** Left to sharp's strategies; the crop is of the picture that has already been scaled. */
+const fits = {
+  centre: { fit: "cover", position: "centre" },
+  "centre-wide": { fit: "cover", position: "centre" },
+  attention: { fit: "cover", position: sharp.strategy.attention },
+  entropy: { fit: "cover", position: sharp.strategy.entropy },
+  pad: { fit: "contain" },
+  none: { fit: "fill" },
+} as const satisfies Record<CropMode, ResizeOptions>;
+
+/** What comes out for a size. @throws UserError when the mode cannot make it */
+export function croppedSize({ crop, size }: Pick<CropOptions, "crop" | "size">): Size {
+  if (crop !== "centre-wide") return size;
+  const { width, height } = size;
+  if (width <= height || (width - height) % 2 !== 0)
+    throw new UserError(
+      `--crop centre-wide makes a square of a wide picture with bars: give the picture's size, for example --resolution ${width}x${Math.round((width * 9) / 32) * 2}, or --crop centre`,
+    );
+  return { width, height: width };
+}
+
+/**
+ * A picture as a PNG file of that size, 8-bit RGB: upright, over the background, cropped and scaled by a Lanczos filter.
+ * @throws Error when the picture is damaged
+ */
+export async function cropToPng(bytes: Uint8Array, { crop, size, background }: CropOptions): Promise<Buffer> {
+  const { width, height } = size;
+  const image = (await upright(bytes, background)).resize(width, height, {
+    ...{ ...fits[crop], background, kernel: "lanczos3" },
+    fastShrinkOnLoad: false, // leave the last halving to the Lanczos filter
+  });
+  const bar = (croppedSize({ crop, size }).height - height) / 2;
+  if (bar > 0) image.extend({ top: bar, bottom: bar, background });
+  return image.toColourspace("srgb").png({ palette: false }).toBuffer();
+}

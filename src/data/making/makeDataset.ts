@@ -1,0 +1,82 @@
+// A data set in NVIDIA's form from pictures of any kind: PNG files of one size in folders of a thousand, and dataset.json.
+
+import type { ClassTable } from "../classes.js";
+import {
+  type ImageSource,
+  PARALLEL_BYTES,
+  PARALLEL_IMAGES,
+  reasonOf,
+  type SkippedFile,
+  type SourceFile,
+} from "../imageSource.js";
+import { mapInOrder } from "../mapInOrder.js";
+import { noImages } from "../openSource.js";
+import { type CropOptions, cropToPng } from "./crop.js";
+import type { Destination } from "./destination.js";
+
+export interface MakeOptions extends CropOptions {
+  /** What the source says its pictures are; undefined for no classes. */
+  readonly classes: ClassTable | undefined;
+  /** Called after each picture; true ends the work. */
+  readonly onPicture?: (done: number) => boolean;
+}
+
+export interface MadeDataset {
+  readonly pictures: number;
+  readonly bytes: number;
+  /** What could not be read, and why. */
+  readonly skipped: readonly SkippedFile[];
+  /** False when `onPicture` has ended it: the destination then holds a part. */
+  readonly complete: boolean;
+}
+
+const limits = { items: PARALLEL_IMAGES, bytesOf: ({ bytes }: SourceFile) => bytes, bytes: PARALLEL_BYTES };
+
+/** Writes the pictures of a source, in their order, to a destination that the caller finishes. */
+export async function makeDataset(
+  source: ImageSource,
+  destination: Destination,
+  options: MakeOptions,
+): Promise<MadeDataset> {
+  const { classes, onPicture } = options;
+  const skipped = [...source.skipped];
+  const labels: [string, number][] = [];
+  let [pictures, bytes, done] = [0, 0, 0];
+  for await (const result of mapInOrder(source.images, limits, (file) => pictureOf(file, options))) {
+    if ("reason" in result) skipped.push(result);
+    else {
+      const name = nameOf(pictures++);
+      await destination.add(name, result.png);
+      bytes += result.png.length;
+      const label = classes?.labelOf(result.file);
+      if (label !== undefined) labels.push([name, label]);
+    }
+    if (onPicture?.(++done)) return { pictures, bytes, skipped, complete: false };
+  }
+  if (pictures === 0) throw noImages(source.name, skipped);
+  await destination.add("dataset.json", datasetJson(classes && labels));
+  return { pictures, bytes, skipped, complete: true };
+}
+
+/** As NVIDIA's tool numbers them. */
+function nameOf(index: number): string {
+  const digits = String(index).padStart(8, "0");
+  return `${digits.slice(0, 5)}/img${digits}.png`;
+}
+
+/** A line for each picture, so that it can be read and compared. */
+function datasetJson(labels: readonly (readonly [string, number])[] | undefined): Buffer {
+  const lines = labels?.map((pair) => `\n${JSON.stringify(pair)}`);
+  return Buffer.from(`{"labels": ${lines ? `[${lines.join(",")}\n]` : "null"}}\n`);
+}
+
+async function pictureOf(
+  file: SourceFile,
+  options: CropOptions,
+): Promise<{ file: string; png: Buffer } | SkippedFile> {
+  try {
+    return { file: file.path, png: await cropToPng(await file.read(), options) };
+  } catch (error) {
+    return { file: file.path, reason: reasonOf(error) };
+  }
+}
