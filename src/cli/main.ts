@@ -13,6 +13,7 @@ import { addImport } from "./import.js";
 import { addInfo } from "./info.js";
 import { addInterpolate } from "./interpolate.js";
 import { addMetrics } from "./metrics.js";
+import { addNearest } from "./nearest.js";
 import { addProject } from "./project.js";
 import { addServe } from "./serve.js";
 import { addSetup } from "./setup.js";
@@ -38,6 +39,7 @@ async function main(args: readonly string[]): Promise<void> {
   addImport(program);
   addInfo(program);
   addMetrics(program);
+  addNearest(program);
   addProject(program);
   addSetup(program);
   for (const command of program.commands) {

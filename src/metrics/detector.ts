@@ -40,6 +40,13 @@ export interface DetectorFacts {
 
 export const factsOf = (kind: DetectorKind): DetectorFacts => detectorKinds[kind];
 
+/** Which kind of detector a file is by its name. */
+export function kindOfFile(file: string): DetectorKind {
+  const name = basename(file);
+  const kinds = Object.keys(detectorKinds) as DetectorKind[];
+  return kinds.find((kind) => name.startsWith(`${factsOf(kind).stem}.`)) ?? "own";
+}
+
 export interface Detector {
   readonly file: string;
   /** SHA-256 of the file: statistics of different ones do not mix. */

@@ -55,7 +55,7 @@ afterAll(() => bare.dispose());
 const notBuilt = "The native addon is not built yet. Run `npm run setup` in the project's folder.";
 const commands = [
   ...["train", "dataset", "serve", "generate", "style-mix", "interpolate", "directions"],
-  ...["export", "import", "info", "metrics", "project", "setup"],
+  ...["export", "import", "info", "metrics", "nearest", "project", "setup"],
 ];
 
 describe("with commander and zod alone, and no addon", () => {
