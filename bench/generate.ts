@@ -14,7 +14,7 @@ import { packageRoot } from "../src/system/packageRoot.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import { scope } from "../src/torch/scope.js";
-import { defaultPreset, presets } from "../src/training/presets.js";
+import { presets } from "../src/training/presets.js";
 import { configurations } from "./configurations.js";
 import { recordConvolutions, replayTimes } from "./convolutions.js";
 import { insideMs, timeTheAddon } from "./inside.js";
@@ -42,7 +42,7 @@ const options = new Command("bench:generate")
       `one of ${Object.keys(configurations).join(", ")}; or the following two`,
     ).argParser(oneOf(Object.keys(configurations))),
   )
-  .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, defaultPreset)
+  .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, "stylegan2")
   .addOption(integer("--resolution <pixels>", "side of the pictures").default(128))
   .addOption(integer("--images <n>", "pictures in a round").default(64))
   .addOption(integer("--batch <n>", "pictures computed at once").default(8))

@@ -11,7 +11,7 @@ import { precisions } from "../src/torch/precision.js";
 import { manualSeed } from "../src/torch/random.js";
 import { setThreads, threads, torchVersion } from "../src/torch/runtime.js";
 import type { TrainingOptions } from "../src/training/options.js";
-import { defaultPreset, presets } from "../src/training/presets.js";
+import { presets } from "../src/training/presets.js";
 import { against } from "./against.js";
 import { inProcess } from "./child.js";
 import { type BenchConfiguration, configurations } from "./configurations.js";
@@ -39,7 +39,7 @@ const command = new Command("bench")
       listOf(names),
     ),
   )
-  .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, defaultPreset)
+  .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")}`, "stylegan2")
   .addOption(integer("--resolution <pixels>", "side of the pictures").default(64))
   .addOption(integer("--batch <n>", "pictures per step"))
   .addOption(integer("--channel-base <n>", "channels at resolution r are n / r …"))

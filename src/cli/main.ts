@@ -45,7 +45,8 @@ async function main(args: readonly string[]): Promise<void> {
   for (const command of program.commands) {
     const help = `see stylegan ${command.name()} --help`;
     command.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text, help)) });
-    command.option("--yes", "install what is missing of the system's packages without asking");
+    if (!command.options.some(({ long }) => long === "--yes"))
+      command.option("--yes", "install what is missing of the system's packages without asking");
   }
   program.hook("preAction", (_, command) => setConsent(command.opts().yes ? "yes" : "ask"));
   program.configureOutput({ outputError: (text, write) => write(oneLine(text, "see stylegan --help")) });
@@ -60,6 +61,11 @@ function oneLine(text: string, help: string): string {
     .replace(/\s*\n\s*/g, " ");
   return `stylegan: ${message} (${help})\n`;
 }
+
+// Whoever reads may stop reading (`| head`): a training goes on, and what only prints is soon done.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 main(process.argv).catch((error: unknown) => {
   if (error instanceof CommanderError) {

@@ -14,6 +14,8 @@ export interface ProgressOptions {
 export function createReporter({ stream, log }: ProgressOptions): Reporter {
   let last: TickReport | undefined;
   let started: { time: number; nimg: number } | undefined;
+  /** Whether there was a line of the first steps, where there is no bar and the first tick takes long. */
+  let isBegun = false;
 
   const clearBar = () => {
     if (stream.isTTY) stream.write(clearLine);
@@ -26,15 +28,20 @@ export function createReporter({ stream, log }: ProgressOptions): Reporter {
 
   return {
     step(curNimg, totalNimg) {
-      if (!stream.isTTY) return;
-      started ??= { time: performance.now(), nimg: curNimg };
+      // Not from the call before the first step: pictures are made between the two.
+      if (started === undefined || curNimg === started.nimg)
+        started = { time: performance.now(), nimg: curNimg };
       const seconds = (performance.now() - started.time) / 1000;
       const secPerImage = curNimg > started.nimg ? seconds / (curNimg - started.nimg) : Number.NaN;
-      const bar = barOf(curNimg / totalNimg);
       const eta = Number.isNaN(secPerImage) ? "…" : duration(secPerImage * (totalNimg - curNimg));
-      const losses = last ? `  ${lossText(last)}  ${last.memoryMb} MB` : "";
-      const line = `${bar} ${kimg(curNimg)}/${kimg(totalNimg)} kimg  ${rate(secPerImage * 1000)}  ETA ${eta}${losses}`;
-      writeBar(stream, line);
+      const line = `${kimg(curNimg)}/${kimg(totalNimg)} kimg  ${rate(secPerImage * 1000)}  ETA ${eta}`;
+      if (stream.isTTY) {
+        const losses = last ? `  ${lossText(last)}  ${last.memoryMb} MB` : "";
+        writeBar(stream, `${barOf(curNimg / totalNimg)} ${line}${losses}`);
+      } else if (!isBegun && last === undefined && seconds >= lineInterval) {
+        isBegun = true;
+        stream.write(`${line}\n`);
+      }
     },
     tick(report) {
       last = report;

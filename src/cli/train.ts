@@ -2,7 +2,8 @@
 
 import { type Command, Option } from "commander";
 import { adversarialLosses } from "../losses/adversarial.js";
-import { defaultPreset, presets } from "../training/presets.js";
+import { automatic, automaticSummary } from "../training/auto.js";
+import { presets } from "../training/presets.js";
 import { addDeviceOptions, type DeviceOptions } from "./networkOptions.js";
 import { portNumber } from "./serve.js";
 import { addTrainingOptions } from "./trainOptions.js";
@@ -17,20 +18,21 @@ export interface TrainCommandOptions extends DeviceOptions {
   show?: boolean;
   /** true: at the usual port. */
   serve?: true | number;
+  yes?: boolean;
 }
 
 const example = `
 What has no default here has one in the configuration; train --cfg NAME --show lists them, with their sources.
 
 Examples:
-  stylegan train --data emoji:smileys --cfg stylegan2-small --resolution 32 --mirror
-  stylegan train --data ~/pictures --resolution 64 --kimg 500
+  stylegan train --data ~/pictures --mirror
+  stylegan train --data emoji:smileys --cfg stylegan2-small --resolution 32 --mirror --kimg 40
   stylegan train --data ~/pictures --cfg progan --loss hinge --penalty wgan-gp --growth-kimg 50
   stylegan train --resume ffhq.pkl --data ~/pictures --freeze-d 10
   stylegan train --resume runs/00000-emoji-smileys-stylegan2-small-32 --serve
 
 Configurations (--cfg):
-${Object.entries(presets)
+${[[automatic, { summary: automaticSummary }] as const, ...Object.entries(presets)]
   .map(([name, { summary }]) => `  ${name.padEnd(18)}${summary}`)
   .join("\n")}
 
@@ -45,7 +47,10 @@ export function addTrain(program: Command): void {
     .command("train")
     .summary("train a generator on a folder of pictures")
     .description("Trains a generator on a folder or zip of pictures, or on the built-in emoji.")
-    .option("--cfg <name>", `configuration: ${Object.keys(presets).join(", ")} (default: ${defaultPreset})`)
+    .option(
+      "--cfg <name>",
+      `configuration: ${automatic}, ${Object.keys(presets).join(", ")} (default: ${automatic})`,
+    )
     .option("--outdir <folder>", "where runs are written", "runs")
     .option(
       "--resume <path>",
@@ -58,6 +63,7 @@ export function addTrain(program: Command): void {
       ),
     )
     .option("--dry-run", "print configuration, parameters, memory and time; write nothing")
+    .option("--yes", "without asking: a training of more than a day, packages of the system that are missing")
     .option("--show", "print the configuration's values and where they come from; measure nothing");
   addTrainingOptions(command)
     .addHelpText("after", example)

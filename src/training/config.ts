@@ -67,21 +67,28 @@ interface Parts {
   facts: DatasetFacts;
 }
 
+/** What a configuration is made of beside a preset and the user's choices. */
+export interface Basis {
+  /** The networks to start from. */
+  transfer?: Transfer | undefined;
+  /** Values in the place of the preset's. */
+  instead?: TrainingOptions | undefined;
+}
+
 /**
  * The full configuration of a run: preset, then the user's choices.
- * @param transfer the networks to start from
  * @throws OptionError for an option whose value makes no sense, or choices that do not go together
  */
 export function resolveConfig(
   cfg: string,
   facts: DatasetFacts,
   given: TrainingOptions = {},
-  transfer?: Transfer,
+  { transfer, instead = {} }: Basis = {},
 ): TrainingConfig {
   checkValues(given);
   const { resolution, ...data } = facts;
   const { architecture, grows } = presetNamed(cfg);
-  const values = valuesFor(cfg, resolution, given);
+  const values = valuesFor(cfg, resolution, { ...instead, ...definedOf(given) });
   const parts = { cfg, values, given, facts };
   checkCombination(parts);
   const growth = grows ? growthOf(values) : null;
@@ -120,8 +127,11 @@ export function resolveConfig(
 
 function valuesFor(cfg: string, resolution: number, given: TrainingOptions): Values {
   const preset = Object.entries(presetNamed(cfg).values(resolution)).map(([name, [value]]) => [name, value]);
-  const chosen = Object.entries(given).filter(([, value]) => value !== undefined);
-  return Object.fromEntries([...preset, ...chosen]) as Values;
+  return { ...Object.fromEntries(preset), ...definedOf(given) } as Values;
+}
+
+function definedOf(given: TrainingOptions): TrainingOptions {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** What only networks that grow have. */
@@ -137,8 +147,13 @@ export interface Origin {
   source: string | null;
 }
 
-/** What each option of a run is and why, in the order of the table. */
-export function originsOf(cfg: string, resolution: number, given: TrainingOptions): Origin[] {
+/** What each option of a run is and why, in the order of the table; `instead` are values in the place of the preset's. */
+export function originsOf(
+  cfg: string,
+  resolution: number,
+  given: TrainingOptions,
+  instead: { options: TrainingOptions; source: string } = { options: {}, source: "" },
+): Origin[] {
   const { architecture, grows, values: valuesAt } = presetNamed(cfg);
   const values: Partial<Record<OptionName, readonly [unknown, string]>> = valuesAt(resolution);
   const shape = shapeOf({ cfg, values: valuesFor(cfg, resolution, {}), resolution, classes: 0 }, null);
@@ -152,6 +167,8 @@ export function originsOf(cfg: string, resolution: number, given: TrainingOption
   return optionNames.flatMap((name): Origin[] => {
     const chosen = given[name];
     if (chosen !== undefined) return [{ name, value: chosen, source: null }];
+    const own = instead.options[name];
+    if (own !== undefined) return [{ name, value: own, source: instead.source }];
     const [value, source] = values[name] ?? [];
     return source === undefined || !isUsed(name) ? [] : [{ name, value, source }];
   });

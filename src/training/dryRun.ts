@@ -8,7 +8,7 @@ import { scope } from "../torch/scope.js";
 import type { Device } from "../torch/tensor.js";
 import type { Reals } from "./batch.js";
 import type { TrainingConfig } from "./configSchema.js";
-import type { PhaseName } from "./phases.js";
+import type { Phase, PhaseName } from "./phases.js";
 import { Trainer } from "./trainer.js";
 
 export interface PartSize {
@@ -20,7 +20,7 @@ export interface PartSize {
 export interface Estimate {
   /** Layers or blocks of each network, then the network's total. */
   sizes: PartSize[];
-  /** Seconds of each phase, measured once after a first time that warms up. */
+  /** Seconds of each phase, measured after a first time that warms up. */
   phaseSeconds: Partial<Record<PhaseName, number>>;
   secPerKimg: number;
   /** Largest resident memory of the process so far, in MB. */
@@ -36,21 +36,35 @@ export function estimateRun(config: TrainingConfig, device: Device): Estimate {
     const phaseSeconds: Partial<Record<PhaseName, number>> = {};
     let secPerStep = 0;
     for (const phase of trainer.phases) {
-      for (const warm of [false, true]) {
-        const start = performance.now();
-        scope(() => trainer.runPhase(phase, randomReals(trainer)));
-        trainer.statistics.collect(); // on a GPU this waits for the phase to end
-        const seconds = (performance.now() - start) / 1000;
-        if (!warm) continue;
-        phaseSeconds[phase.name] = seconds;
-        secPerStep += seconds / (phase.every * phase.interval);
-      }
+      const seconds = secondsOf(phase, trainer);
+      phaseSeconds[phase.name] = seconds;
+      secPerStep += seconds / (phase.every * phase.interval);
     }
     const peakMemoryMb = Math.round(process.resourceUsage().maxRSS / 1024);
     return { sizes, phaseSeconds, secPerKimg: (secPerStep / config.batch) * 1000, peakMemoryMb };
   } finally {
     trainer.dispose();
   }
+}
+
+/** With this a phase is measured well enough; large networks take longer for the two times that it needs. */
+const enoughSeconds = 0.5;
+
+/** Seconds of a phase, after a first time that warms up: the mean of as many as half a second has room for. */
+function secondsOf(phase: Phase, trainer: Trainer): number {
+  const timed = () => {
+    const start = performance.now();
+    scope(() => trainer.runPhase(phase, randomReals(trainer)));
+    trainer.statistics.collect(); // on a GPU this waits for the phase to end
+    return (performance.now() - start) / 1000;
+  };
+  timed();
+  let [total, count] = [0, 0];
+  while (total < enoughSeconds && count < 100) {
+    total += timed();
+    count += 1;
+  }
+  return total / count;
 }
 
 /** A trainer for random pictures, of each class as many. */

@@ -44,7 +44,7 @@ export interface TickReport {
 }
 
 export interface Reporter {
-  /** After every step. */
+  /** Before the first step and after every one. */
   step(curNimg: number, totalNimg: number): void;
   tick(report: TickReport): void;
   message(text: string): void;
@@ -133,14 +133,14 @@ class TrainingLoop {
   }
 
   async run(): Promise<TrainingEnd> {
-    const { run, shouldStop, reporter } = this.#options;
+    const { run, shouldStop } = this.#options;
     await this.#begin();
     this.#steering.announce("training");
     // A state that was asked for on the last step of a tick is from before the tick's end.
     if (this.#isMidTick && (this.#isTickOver || this.#isComplete)) await this.#endTick();
     while (!this.#isComplete && !this.#isStopping) {
       this.#step();
-      reporter.step(this.#trainer.curNimg, this.#totalNimg);
+      this.#showProgress();
       await setImmediate(); // signals arrive here
       await this.#steering.follow(shouldStop);
       if (this.#isTickOver || this.#isComplete) await this.#endTick();
@@ -168,8 +168,10 @@ class TrainingLoop {
       if (resume) startFromSnapshot(resume.snapshot, trainer);
       trainer.startAt(Math.round((config.transfer?.kimg ?? 0) * 1000));
       progress.tickStartNimg = trainer.curNimg;
+      this.#showProgress(); // pictures and first steps of large networks take minutes
       await this.#writeFirstPictures();
     }
+    this.#showProgress();
     this.#measurePace();
   }
 
@@ -320,6 +322,10 @@ class TrainingLoop {
       reporter.message(metricLine(result, curNimg));
     }
     this.#best = keepBest(run, config.metrics);
+  }
+
+  #showProgress(): void {
+    this.#options.reporter.step(this.#trainer.curNimg, this.#totalNimg);
   }
 
   #report(): void {

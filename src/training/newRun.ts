@@ -9,7 +9,7 @@ import { type RunListener, resumeRun, startRun } from "./run.js";
 export interface NewRunOptions extends TrainingOptions {
   /** The run becomes a new folder below it. Default `runs`. */
   outdir?: string;
-  /** Name of a preset. Default `stylegan2`. */
+  /** Name of a preset. Default `auto`: what the device can train, sized by the pictures, for hours (auto.ts). */
   cfg?: string;
   /**
    * A run's folder: goes on with it exactly, with new values of what may change. A network that `openSnapshot` has opened:

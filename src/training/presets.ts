@@ -342,14 +342,13 @@ export const presets = {
 } satisfies Record<string, Preset>;
 
 export type PresetName = keyof typeof presets;
-export const defaultPreset: PresetName = "stylegan2";
 
 /** @throws OptionError that lists the presets there are */
 export function presetNamed(name: string): Preset {
   if (!Object.hasOwn(presets, name))
     throw new OptionError(
       (named) =>
-        `${named("cfg", name)}: there is no such configuration; choose one of ${Object.keys(presets).join(", ")}`,
+        `${named("cfg", name)}: there is no such configuration; choose auto or one of ${Object.keys(presets).join(", ")}`,
     );
   return presets[name as PresetName];
 }

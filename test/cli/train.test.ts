@@ -9,6 +9,7 @@ import {
   expectUserError,
   type Finished,
   runName,
+  snapshotOf,
   statsOf,
   tinyRun,
   Workspace,
@@ -87,6 +88,31 @@ describe("train", () => {
     expect(snapshot(second).equals(snapshot(first))).toBe(true);
   });
 
+  it("without --cfg says how long it takes, and trains what --cfg would", async () => {
+    const args = [
+      "--resolution",
+      "8",
+      "--channel-max",
+      "8",
+      "--batch",
+      "4",
+      "--kimg",
+      "0.04",
+      "--threads",
+      "1",
+    ];
+    const result = await work.run("train", "--data", "data", ...args, "--outdir", "auto");
+    expectSuccess(result);
+    const [choice, time, headline] = result.stdout.split("\n");
+    expect(choice).toMatch(/^--cfg auto: stylegan2-small at 8 px/);
+    expect(time).toMatch(/^0\.04 kimg take about .* sec\/kimg\)/);
+    expect(headline).toContain(runName);
+    const named = ["--cfg", "stylegan2-small", "--outdir", "named"];
+    expectSuccess(await work.run("train", "--data", "data", ...args, ...named));
+    const [own, other] = ["auto", "named"].map((name) => snapshotOf(work.path(name, runName)));
+    expect(own?.equals(other as Buffer)).toBe(true);
+  });
+
   it("--dry-run prints configuration, parameters, time and memory, and writes nothing", async () => {
     const result = await work.train("dry", "--dry-run").done;
     expectSuccess(result);
@@ -95,7 +121,7 @@ describe("train", () => {
     expect(result.stdout).toMatch(/\d+\.\d sec\/kimg/);
     expect(result.stdout).toMatch(/memory: \d+ MB/);
     expect(existsSync(work.path("dry"))).toBe(false);
-    expect(readdirSync(work.root).sort()).toEqual(["cache", "data", "runs"]);
+    expect(readdirSync(work.root).sort()).toEqual(["auto", "cache", "data", "named", "runs"]);
   });
 
   it("--resume FILE starts a new run from a snapshot's networks", async () => {

@@ -2,7 +2,6 @@
 
 import { readdirSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import type { Dataset } from "../../data/dataset.js";
 import { latestSnapshot } from "../../interop/loadNetwork.js";
 import { openSnapshot } from "../../interop/openSnapshot.js";
 import { snapshotPattern } from "../../protocol/runFiles.js";
@@ -11,13 +10,10 @@ import { isDirectory } from "../../system/files.js";
 import { threads, torchVersion } from "../../torch/runtime.js";
 import { shortNumber } from "../../training/measuring.js";
 import { asFlag, OptionError } from "../../training/optionError.js";
-import { defaultPreset, presetNamed } from "../../training/presets.js";
+import { checkNetworkPath, foundationOf, prepareRun, type RunRequest } from "../../training/prepare.js";
 import {
-  checkNetworkPath,
   type FinishedRun,
-  prepareRun,
   type RunListener,
-  type RunRequest,
   resumeRun,
   type StartedRun,
   startRun,
@@ -29,8 +25,8 @@ import { exitCodeOf, type StopSignal, watchSignals } from "../signals.js";
 import type { TrainCommandOptions } from "../train.js";
 import { givenOptions } from "../trainOptions.js";
 import { printNotes, useDevice } from "./openNetwork.js";
+import { type Preparation, preparation } from "./preparation.js";
 import { serveTraining, type TrainingPage } from "./serveTraining.js";
-import { printSkipped } from "./skippedFiles.js";
 import { printConfiguration, printDryRun } from "./trainFacts.js";
 
 /** Errors about options name them as they stand on the command line. */
@@ -46,7 +42,7 @@ async function runCommand(options: TrainCommandOptions): Promise<void> {
   const { cfg, resume, device } = options;
   const given = givenOptions(options as unknown as Record<string, unknown>);
   if (options.show) {
-    printConfiguration(cfg ?? defaultPreset, given);
+    printConfiguration({ cfg, options: given, device });
     return;
   }
   useDevice(options);
@@ -54,8 +50,9 @@ async function runCommand(options: TrainCommandOptions): Promise<void> {
   const isResume = resume !== undefined && isDirectory(resume);
   const page = await openPage(options, isResume ? dirname(resolve(resume)) : options.outdir);
   try {
-    if (isResume) await trained(page, (listener) => resumeRun(resume, request, listener));
-    else await startNew(request, options, page);
+    const before = preparation(page, { mayTakeDays: options.yes === true || given.kimg !== undefined });
+    if (isResume) await trained(page, before, (listener) => resumeRun(resume, request, listener));
+    else await startNew(request, options, { page, before });
   } finally {
     page?.close();
   }
@@ -74,19 +71,19 @@ async function openPage(
 async function startNew(
   request: RunRequest,
   { resume, outdir, dryRun }: TrainCommandOptions,
-  page: TrainingPage | undefined,
+  { page, before }: { page: TrainingPage | undefined; before: Preparation },
 ): Promise<void> {
-  if (request.cfg !== undefined) presetNamed(request.cfg);
+  foundationOf(request, 64); // says at once when there is no such configuration
   if (resume !== undefined) checkNetworkPath(resume);
   const network = resume === undefined ? undefined : openSnapshot(resume);
   try {
     if (network) printNotes(network.notes);
     const whole = { ...request, network };
     if (!dryRun) {
-      await trained(page, (listener) => startRun(whole, { outdir, listener }));
+      await trained(page, before, (listener) => startRun(whole, { outdir, listener }));
       return;
     }
-    const prepared = await prepareRun(whole, preparation(page));
+    const prepared = await prepareRun(whole, before);
     try {
       printDryRun(prepared, request);
     } finally {
@@ -100,13 +97,14 @@ async function startNew(
 /** Runs a training to its end and says how it ended, and what comes next. */
 async function trained(
   page: TrainingPage | undefined,
+  before: Preparation,
   run: (listener: RunListener) => Promise<FinishedRun>,
 ): Promise<void> {
   let training:
     | { about: StartedRun; reporter: ReturnType<typeof createReporter>; stop: StopSignal }
     | undefined;
   const listener: RunListener = {
-    ...preparation(page),
+    ...before,
     started: (about) => {
       const reporter = createReporter({ stream: process.stdout, log: (line) => about.run.log(line) });
       const stop = watchSignals(() =>
@@ -168,24 +166,4 @@ function closing({ run, config, complete, fakesFile, best }: FinishedRun): strin
     `  train longer:   ${program} train --resume ${folder} --kimg ${Number((config.kimg * 2).toFixed(3))}`,
     `  your pictures:  ${program} train --data FOLDER --cfg stylegan2-small --resolution 32 --mirror`,
   ];
-}
-
-/** A word on what takes long and what is left out. */
-function preparation(page: TrainingPage | undefined): Pick<RunListener, "preparing" | "opened"> {
-  const { stdout } = process;
-  let shown = 0;
-  return {
-    preparing({ source, done, total }) {
-      const now = performance.now();
-      if (total !== null && done !== total && now - shown < (stdout.isTTY ? 100 : 10_000)) return;
-      shown = now;
-      page?.show({ state: "preparing", source, done, total });
-      if (total === null) return;
-      const line = `preparing pictures ${done}/${total}`;
-      stdout.write(stdout.isTTY ? `\r${line}${done === total ? "\n" : ""}` : `${line}\n`);
-    },
-    opened({ skipped }: Dataset) {
-      printSkipped(skipped);
-    },
-  };
 }

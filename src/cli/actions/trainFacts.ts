@@ -4,28 +4,33 @@ import { isByResolution } from "../../training/byResolution.js";
 import { type Origin, originsOf } from "../../training/config.js";
 import { estimateRun } from "../../training/dryRun.js";
 import { flagOf, type TrainingOptions } from "../../training/options.js";
+import { choosesLength, foundationOf, type PreparedRun, type RunRequest } from "../../training/prepare.js";
 import { presetNamed, sources } from "../../training/presets.js";
-import type { PreparedRun } from "../../training/run.js";
 import { duration } from "../progress.js";
 
 const out = (line: string) => process.stdout.write(`${line}\n`);
 
 /** `--show`: a configuration's values, measuring nothing. */
-export function printConfiguration(cfg: string, options: TrainingOptions): void {
+export function printConfiguration({ cfg, options, device }: RunRequest): void {
   const resolution = options.resolution ?? 64;
-  out(`${cfg}: ${presetNamed(cfg).summary}`);
-  out(`At ${resolution} px (--resolution):\n`);
-  printOrigins(originsOf(cfg, resolution, options));
+  const foundation = foundationOf({ cfg, options, device }, resolution);
+  out(`${foundation.cfg}: ${presetNamed(foundation.cfg).summary}`);
+  const origins = originsOf(foundation.cfg, resolution, options, foundation.instead);
+  const isMeasured = choosesLength({ cfg, options, device });
+  out(
+    `At ${resolution} px (--resolution)${isMeasured ? ", as long as this machine takes for about three hours" : ""}:\n`,
+  );
+  printOrigins(origins.filter(({ name }) => !isMeasured || name !== "kimg"));
 }
 
 /** `--dry-run` */
 export function printDryRun(
-  { config, dataset }: PreparedRun,
+  { config, dataset, foundation }: PreparedRun,
   { options, device }: { options: TrainingOptions; device: string },
 ): void {
   out(JSON.stringify(config, null, 2));
   out("\nWhere the values come from:");
-  printOrigins(originsOf(config.cfg, dataset.resolution, options));
+  printOrigins(originsOf(config.cfg, dataset.resolution, options, foundation.instead));
   const { sizes, phaseSeconds, secPerKimg, peakMemoryMb } = estimateRun(config, device);
   out(`\n${"part".padEnd(28)}${"parameters".padStart(12)}${"buffers".padStart(12)}`);
   for (const { name, parameters, buffers } of sizes)
