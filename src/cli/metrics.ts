@@ -16,6 +16,7 @@ export interface MetricsOptions extends DeviceOptions {
   images?: number;
   seed: number;
   repeats: number;
+  floor?: boolean;
   perClass?: boolean;
   mirror?: boolean;
   detector?: string;
@@ -67,6 +68,10 @@ export function addMetrics(program: Command): void {
       new Option("--repeats <n>", "measure so often with other draws, and tell the spread")
         .argParser(integerFrom(1, 100))
         .default(1),
+    )
+    .option(
+      "--floor",
+      "also measure one half of the real pictures against the other: what no generator gets below",
     )
     .option("--per-class", "measure each class of a conditional network by itself")
     .option("--mirror", "the training mirrored its pictures: counts for fid50k, kid50k and pr50k3")

@@ -24,12 +24,18 @@ export function ofClass(data: MeasuredData, classIndex: number): MeasuredData {
   const indices = Array.from({ length: data.length }, (_, i) => i).filter(
     (i) => data.label(i) === classIndex,
   );
+  return { ...picked(data, indices), fingerprint: `${data.fingerprint} class ${classIndex}` };
+}
+
+/** The pictures at `indices`. */
+export function picked(data: MeasuredData, indices: ArrayLike<number>): MeasuredData {
+  const at = (index: number) => indices[index] as number;
   return {
     resolution: data.resolution,
     length: indices.length,
-    fingerprint: `${data.fingerprint} class ${classIndex}`,
-    label: () => classIndex,
-    readImage: (index, target, offset) => data.readImage(indices[index] as number, target, offset),
+    fingerprint: `${data.fingerprint} at ${Array.from(indices)}`,
+    label: (index) => data.label(at(index)),
+    readImage: (index, target, offset) => data.readImage(at(index), target, offset),
   };
 }
 

@@ -1,8 +1,8 @@
 // The measures of a generator against a set of real pictures: what they need is made once for all of them.
 
 import { setImmediate } from "node:timers/promises";
-import type { Detector, DetectorKind, DetectorOutput } from "../metrics/detector.js";
-import { FeatureCollector, type FeatureStatistics, type Keep } from "../metrics/features.js";
+import type { Detector, DetectorKind } from "../metrics/detector.js";
+import type { FeatureStatistics } from "../metrics/features.js";
 import type {
   FeatureMetric,
   Metric,
@@ -18,8 +18,9 @@ import type { Generator } from "../networks/network.js";
 import { UserError } from "../system/errors.js";
 import { createRandom } from "../system/random.js";
 import { manualSeed, randomState, setRandomState } from "../torch/random.js";
-import { scope } from "../torch/scope.js";
 import type { Device, Tensor } from "../torch/tensor.js";
+import { collectFeatures, keyOf, Stopped, type Use, usesOf } from "./collect.js";
+import { floorOf } from "./floor.js";
 import { latentsOfSeeds } from "./latents.js";
 import { type Draws, drawsOf, type MeasuredData, measuredNetwork, realBatch } from "./measured.js";
 import { deviceOf, mapLatents, renderLatents, synthesizeImages, toBytes } from "./render.js";
@@ -59,9 +60,6 @@ export interface MeasureOptions {
   shouldStop?: () => boolean;
 }
 
-/** Thrown inside, when `shouldStop` says so. */
-class Stopped extends Error {}
-
 /** The results, or none of them. */
 async function unlessStopped(body: () => Promise<MetricResult[]>): Promise<MetricResult[]> {
   try {
@@ -70,13 +68,6 @@ async function unlessStopped(body: () => Promise<MetricResult[]>): Promise<Metri
     if (error instanceof Stopped) return [];
     throw error;
   }
-}
-
-/** What features of a detector are asked for: one pass over pictures serves all. */
-interface Use {
-  detector: DetectorKind;
-  output: DetectorOutput;
-  keep: Set<Keep>;
 }
 
 export class Meter {
@@ -144,6 +135,20 @@ export class Meter {
     }
   }
 
+  /** The measures of real pictures against others: see floor.ts. */
+  async floor({ repeat = 0, onProgress, shouldStop }: MeasureOptions = {}): Promise<MetricResult[]> {
+    return unlessStopped(async () => {
+      const started = performance.now();
+      const floors = await floorOf(this.#data, this.metrics, {
+        ...{ seed: this.#seed + repeat, device: this.#options.device ?? "cpu" },
+        ...{ detectors: this.#detectors, batch: batchOf(this.#data.resolution) },
+        ...(onProgress && { onProgress }),
+        ...(shouldStop && { shouldStop }),
+      });
+      return floors.map(({ metric, ...found }) => resultOf(metric, { ...found, started }));
+    });
+  }
+
   dispose(): void {
     for (const detector of this.#detectors.values()) detector.dispose();
     for (const statistics of new Set(this.#reals.values())) statistics.dispose();
@@ -184,7 +189,7 @@ export class Meter {
     { images, uses, ...options }: { images: number; uses: readonly Use[] } & MeasureOptions,
   ): Promise<Map<string, FeatureStatistics>> {
     const draws = this.#draws(G, options);
-    return this.#collect({ count: images, uses, what: "pictures", ...options }, (_, count) => {
+    return this.#collect({ count: images, uses, what: "pictures" }, options, (_, count) => {
       const { z, classes } = draws.next(count);
       const ws = mapLatents(G, { z, classes });
       return toBytes(synthesizeImages(G, ws, "random"));
@@ -204,7 +209,7 @@ export class Meter {
     }
     for (const [count, wanted] of missing) {
       const uses = usesOf(wanted.map(({ metric }) => metric));
-      const found = await this.#collect({ count, uses, what: "reals", ...options }, (start, size) =>
+      const found = await this.#collect({ count, uses, what: "reals" }, options, (start, size) =>
         realBatch(this.#data, { start, size }),
       );
       for (const { metric, key } of wanted) {
@@ -235,42 +240,17 @@ export class Meter {
     };
   }
 
-  /** The features of `count` pictures, of which `make` gives [size, 3, H, W] bytes from `start` on. */
-  async #collect(
-    {
-      count,
-      uses,
-      what,
-      onProgress,
-      shouldStop,
-    }: {
-      count: number;
-      uses: readonly Use[];
-      what: string;
-    } & MeasureOptions,
+  #collect(
+    wanted: { count: number; uses: readonly Use[]; what: string },
+    { onProgress, shouldStop }: MeasureOptions,
     make: (start: number, size: number) => Tensor,
   ): Promise<Map<string, FeatureStatistics>> {
-    const collectors = uses.map((use) => new FeatureCollector({ keep: use.keep, most: count }));
     const batch = batchOf(this.#data.resolution);
-    try {
-      for (let start = 0; start < count; start += batch) {
-        const size = Math.min(batch, count - start);
-        const pictures = scope(() => make(start, size));
-        for (const [i, { detector, output }] of uses.entries()) {
-          const features = await (this.#detectors.get(detector) as Detector).run(pictures, output);
-          collectors[i]?.add(features);
-          features.dispose();
-        }
-        pictures.dispose();
-        onProgress?.(what, start + size, count);
-        await setImmediate(); // signals arrive here
-        if (shouldStop?.() && start + size < count) throw new Stopped();
-      }
-    } catch (error) {
-      for (const collector of collectors) collector.dispose();
-      throw error;
-    }
-    return new Map(uses.map((use, i) => [keyOf(use), (collectors[i] as FeatureCollector).finish()]));
+    const detectors = this.#detectors;
+    return collectFeatures(
+      { ...wanted, detectors, batch, ...(onProgress && { onProgress }), ...(shouldStop && { shouldStop }) },
+      make,
+    );
   }
 
   // ---- the others ----
@@ -337,19 +317,6 @@ const streams = ["latents", "classes", "subsets", "places"] as const;
 
 function streamOf({ repeat = 0 }: MeasureOptions, name: (typeof streams)[number]): number {
   return 3 + repeat * streams.length + streams.indexOf(name);
-}
-
-const keyOf = ({ detector, output }: { detector: DetectorKind; output: DetectorOutput }) =>
-  `${detector} ${output}`;
-
-function usesOf(metrics: readonly FeatureMetric[]): Use[] {
-  const uses = new Map<string, Use>();
-  for (const { detector, output, keep } of metrics) {
-    const key = keyOf({ detector, output });
-    const use = uses.get(key) ?? { detector, output, keep: new Set<Keep>() };
-    uses.set(key, { ...use, keep: use.keep.add(keep) });
-  }
-  return [...uses.values()];
 }
 
 /** Pictures at once: enough to keep the cores busy, few enough for 1024 px. */

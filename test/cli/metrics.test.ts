@@ -18,6 +18,7 @@ import {
 import { manualSeed } from "../../src/torch/random.js";
 import { scope } from "../../src/torch/scope.js";
 import { fixturePath } from "../helpers.js";
+import { tinyOnnxDetector } from "../metrics/tinyOnnxDetector.js";
 import { expectSuccess, expectUserError, runName, Workspace, writePictures } from "./helpers.js";
 
 const tiny: StyleGan2Config = {
@@ -69,6 +70,10 @@ beforeAll(async () => {
   copyFileSync(fixturePath("metrics.inception.pt"), work.path("detectors", "inception-2015-12-05.pt"));
   copyFileSync(fixturePath("metrics.vgg.pt"), work.path("detectors", "vgg16.pt"));
   writeFileSync(work.path("cut.pt"), readFileSync(fixturePath("metrics.inception.pt")).subarray(0, 30_000));
+  writeFileSync(work.path("text.pt"), "no network");
+  await writePictures(work.path("single"), 1);
+  writeFileSync(work.path("features.onnx"), tinyOnnxDetector());
+  writeFileSync(work.path("unflat.onnx"), tinyOnnxDetector({ unflat: true }));
   writeFileSync(work.path("text.txt"), "no network");
   renameSync(work.path("text.txt"), work.path("text.safetensors"));
 });
@@ -148,19 +153,45 @@ describe("metrics", () => {
     expect(text.stdout).toContain((line.results.fid1k_full as number).toPrecision(4));
   });
 
+  it("measures by a detector of one's own in ONNX", async () => {
+    const finished = await run(
+      ...[
+        "--metrics",
+        "fd1k_full,kd1k_full",
+        "--network",
+        "run",
+        "--data",
+        "data",
+        "--images",
+        "20",
+        "--json",
+      ],
+      ...["--detector", "features.onnx"],
+    );
+    expectSuccess(finished);
+    const lines = finished.stdout.trimEnd().split("\n");
+    const results = lines.map((text) => (JSON.parse(text) as { results: Record<string, number> }).results);
+    // An untrained network against plain pictures: far away.
+    expect(results[0]?.fd1k_full).toBeGreaterThan(1);
+    expect(results[1]?.kd1k_full).toBeGreaterThan(0);
+  });
+
   it("lists networks best first, with the spread over repetitions, and draws them", async () => {
     mkdirSync(work.path("run2"));
     makeSnapshot(work.path("run2", "network-snapshot-000001.safetensors"), { ...tiny, mappingLayers: 1 });
     const finished = await run(
       ...["--metrics", "swd", "--network", "run", "run2", "--data", "data", "--images", "8"],
-      ...["--repeats", "2", "--plot", "plot.svg"],
+      ...["--repeats", "2", "--plot", "plot.svg", "--floor"],
     );
     expectSuccess(finished);
     const [head, ...rows] = finished.stdout.trimEnd().split("\n");
     expect(head).toMatch(/^network +swd$/);
     const means = rows.map((row) => Number(/ ([\d.]+) ± [\d.]+$/.exec(row)?.[1]));
-    expect(means).toHaveLength(2);
-    expect(means[0]).toBeLessThanOrEqual(means[1] as number);
+    expect(means).toHaveLength(3);
+    // Plain pictures are nearer to others of their kind than what untrained networks draw.
+    expect(rows[0]).toMatch(/^reals: 6 against 6 others /);
+    expect(means[0]).toBeLessThan((means[1] as number) / 2);
+    expect(means[1]).toBeLessThanOrEqual(means[2] as number);
     const plot = readFileSync(work.path("plot.svg"), "utf8");
     expect(plot.match(/<circle/g)).toHaveLength(2);
     expect(plot).toContain("swd, lower is better");
@@ -264,6 +295,21 @@ describe("metrics", () => {
       "a detector that is cut off",
       /cut\.pt is no TorchScript network, or is damaged/,
       ["--metrics", "fid50k_full", "--network", "run", "--data", "data", "--detector", "cut.pt"],
+    ],
+    [
+      "a detector that is no TorchScript",
+      /text\.pt is no TorchScript network/,
+      ["--metrics", "fid50k_full", "--network", "run", "--data", "data", "--detector", "text.pt"],
+    ],
+    [
+      "a detector that gives another shape",
+      /unflat\.onnx gave .* as features of \d+ pictures, where \[\d+, features\] is wanted/,
+      ["--metrics", "fd50k_full", "--network", "run", "--data", "data", "--detector", "unflat.onnx"],
+    ],
+    [
+      "a set of one picture",
+      /fid50k_full needs at least 2 pictures of the data and of the generator; there are 1/,
+      ["--metrics", "fid50k_full", "--network", "run", "--data", "single", "--detector", "detectors"],
     ],
     [
       "fewer pictures than neighbours",

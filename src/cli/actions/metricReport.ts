@@ -7,6 +7,8 @@ import { shortNumber } from "../../training/measuring.js";
 /** All measures of one network, or of one of its classes. */
 export interface Measurement {
   network: string;
+  /** Of reals instead of a network. */
+  isFloor?: boolean;
   /** null: the file does not say. */
   curNimg: number | null;
   className: string | undefined;
@@ -72,7 +74,10 @@ function table(measurements: readonly Measurement[]): string {
     spreads: mainValues(values, measurement),
   }));
   const sign = first?.better === "higher" ? -1 : 1;
-  rows.sort((a, b) => sign * ((a.spreads[0]?.mean ?? 0) - (b.spreads[0]?.mean ?? 0)));
+  // What has no such value comes last.
+  const key = ({ spreads: [spread] }: (typeof rows)[number]) =>
+    spread && !Number.isNaN(spread.mean) ? sign * spread.mean : Number.MAX_VALUE;
+  rows.sort((a, b) => key(a) - key(b));
   const cells = [
     ["network", ...values.map(({ name }) => name)],
     ...rows.map(({ label, spreads }) => [label, ...spreads.map(textOf)]),
@@ -89,5 +94,6 @@ function table(measurements: readonly Measurement[]): string {
 }
 
 function textOf({ mean, std }: Spread): string {
+  if (Number.isNaN(mean)) return "-";
   return Number.isNaN(std) ? shortNumber(mean) : `${shortNumber(mean)} ± ${shortNumber(std)}`;
 }

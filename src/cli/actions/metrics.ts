@@ -39,7 +39,11 @@ export async function run(options: MetricsOptions): Promise<void> {
     stop.ignore();
   }
   if (!options.json) process.stdout.write(report(measurements));
-  if (options.plot !== undefined) await writePlot(options.plot, measurements);
+  if (options.plot !== undefined)
+    await writePlot(
+      options.plot,
+      measurements.filter(({ isFloor }) => !isFloor),
+    );
   if (stop.signal !== undefined) process.exitCode = exitCodeOf(stop);
 }
 
@@ -48,6 +52,10 @@ async function* measureAll(
   options: MetricsOptions,
   { bar, isStopping }: { bar: PassBar; isStopping: () => boolean },
 ): AsyncIterable<Measurement> {
+  const passes = {
+    onProgress: (what: string, done: number, total: number) => bar.update(what, done, total),
+    shouldStop: isStopping,
+  };
   let dataset: Dataset | undefined;
   const meters = new Map<number | undefined, Meter>();
   try {
@@ -73,25 +81,38 @@ async function* measureAll(
           }
           const repeats: MetricResult[][] = [];
           for (let repeat = 0; repeat < options.repeats && !isStopping(); repeat++)
-            repeats.push(
-              await meter.measure(G, {
-                repeat,
-                onProgress: (what, done, total) => bar.update(what, done, total),
-                shouldStop: isStopping,
-              }),
-            );
-          const label =
-            classIndex === undefined ? undefined : (dataset.classNames[classIndex] ?? String(classIndex));
-          yield { network: file, curNimg: info.curNimg, className: label, repeats };
+            repeats.push(await meter.measure(G, { repeat, ...passes }));
+          yield {
+            ...{ network: file, curNimg: info.curNimg, repeats },
+            className: labelOf(dataset, classIndex),
+          };
         }
       } finally {
         G.dispose();
       }
     }
+    if (options.floor && dataset)
+      for (const [classIndex, meter] of meters) {
+        const repeats: MetricResult[][] = [];
+        for (let repeat = 0; repeat < options.repeats && !isStopping(); repeat++)
+          repeats.push(await meter.floor({ repeat, ...passes }));
+        const network = floorLabel(repeats);
+        yield { network, isFloor: true, curNimg: null, className: labelOf(dataset, classIndex), repeats };
+      }
   } finally {
     for (const meter of meters.values()) meter.dispose();
     dataset?.close();
   }
+}
+
+/** What stands in a network's place. */
+function floorLabel([results]: readonly (readonly MetricResult[])[]): string {
+  const most = Math.max(0, ...(results ?? []).map(({ images }) => images));
+  return `reals: ${most} against ${most} others`;
+}
+
+function labelOf({ classNames }: Dataset, classIndex: number | undefined): string | undefined {
+  return classIndex === undefined ? undefined : (classNames[classIndex] ?? String(classIndex));
 }
 
 function openMeter(options: MetricsOptions, data: MeasuredData): Promise<Meter> {
