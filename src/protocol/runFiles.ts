@@ -94,6 +94,14 @@ export const eventRowSchema = z.discriminatedUnion("event", [
     id: z.string().optional(),
     reason: z.string(),
   }),
+  /** At its end: the run has plainly failed. */
+  z.object({
+    event: z.literal("failed"),
+    nimg: count,
+    timestamp: z.number(),
+    id: z.string().optional(),
+    reasons: z.array(z.string()),
+  }),
 ]);
 export type EventRow = z.infer<typeof eventRowSchema>;
 

@@ -65,7 +65,9 @@ export function openOwn(file: string, flags = O_RDONLY): number {
     if (code === "ENXIO" || code === "EISDIR") throw notRegular(file);
     throw error;
   }
-  return regular(file, fd);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw notRegular(file);
 }
 
 /** Removes a file of a run's folder, if it is there. @throws UserError when that is something else */
@@ -80,6 +82,16 @@ export function removeOwn(file: string): void {
   }
 }
 
+/**
+ * Removes what says that this process is at work, at its end. Where that fails (the disk is read-only by now) it counts
+ * for nothing as soon as the process has ended, and why the work ended is what there is to say.
+ */
+export function removeIfPossible(file: string): void {
+  try {
+    removeOwn(file);
+  } catch {}
+}
+
 function regular(file: string, fd: number): number {
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);
@@ -87,5 +99,5 @@ function regular(file: string, fd: number): number {
 }
 
 function notRegular(file: string): UserError {
-  return new UserError(`${file} is not a file; remove it`);
+  return new UserError(`${file} is not a file (a folder, perhaps); move it away`);
 }

@@ -51,6 +51,17 @@ export function setRandomState(device: Device, state: Uint8Array): void {
   engine.setRandomState(device, state);
 }
 
+/** @throws Error when the bytes are no state of that generator */
+function restoreGenerator(device: Device, state: Tensor): void {
+  const before = randomState(device);
+  try {
+    setRandomState(device, state.toBytes());
+  } catch {
+    setRandomState(device, before);
+    throw new Error(`the state of the random generator of ${device} is damaged`);
+  }
+}
+
 /** The generators that a training on `device` draws from: the CPU's, and the device's own. */
 export function randomGenerators(device: Device): Stateful {
   const devices = device === "cpu" ? ["cpu"] : ["cpu", device];
@@ -66,7 +77,7 @@ export function randomGenerators(device: Device): Stateful {
       for (const name of devices) {
         // A run that moves to another kind of device goes on there with that device's own random numbers.
         const state = tensors.get(name);
-        if (state) setRandomState(name, state.toBytes());
+        if (state) restoreGenerator(name, state);
       }
     },
   };

@@ -3,7 +3,8 @@
 // Each object that has a state gives it and takes it (`torch/state.ts`); here it is only written and read.
 
 import { z } from "zod";
-import { disposeAll } from "../networks/snapshot.js";
+import type { NetworkDescription } from "../networks/registry.js";
+import { checkDescription, disposeAll, networkPrefixes } from "../networks/snapshot.js";
 import type { SettingChange } from "../protocol/control.js";
 import { keepFile } from "../system/atomicFile.js";
 import { UserError } from "../system/errors.js";
@@ -66,6 +67,18 @@ export function readTrainingState(file: string, parts: Parts): void {
   } finally {
     disposeAll(tensors);
   }
+}
+
+/**
+ * Holds a state's shapes against the networks that it is to be put into, before memory is taken for them: a description
+ * of a few bytes may be of networks of gigabytes.
+ * @throws UserError that names the file and the first entry that does not fit
+ */
+export function checkStateShapes(file: string, description: NetworkDescription): void {
+  const { shapes } = readSafetensorsHeader(file);
+  const missing = (["G", "D", "G_ema"] as const).find((name) => !networkPrefixes(shapes).includes(name));
+  if (missing !== undefined) throw new UserError(`${file} does not fit this run: it has no ${missing}`);
+  checkDescription({ file, info: { description, curNimg: null, classNames: [] }, shapes });
 }
 
 /**

@@ -7,6 +7,7 @@ import { isSnapshotOf, type SnapshotSource, writeSnapshot } from "../networks/sn
 import { writePng } from "../synthesis/encode.js";
 import { classRows } from "../synthesis/latents.js";
 import type { Meter } from "../synthesis/meter.js";
+import type { Picture } from "../synthesis/picture.js";
 import { noGrad } from "../torch/autograd.js";
 import { manualSeed } from "../torch/random.js";
 import { scope } from "../torch/scope.js";
@@ -26,6 +27,7 @@ import { settingOf, withChanges } from "./settings.js";
 import { Steering } from "./steering.js";
 import { Trainer } from "./trainer.js";
 import { startFromSnapshot } from "./transfer.js";
+import { verdictOn } from "./verdict.js";
 
 /** What the loop tells while it runs. */
 export interface TickReport {
@@ -72,6 +74,8 @@ export interface TrainingEnd {
   fakesFile: string;
   /** The networks of the run's best value; null when nothing has been measured. */
   best: BestNetworks | null;
+  /** Of a run that is complete: what is plainly wrong with it, in sentences. */
+  verdict: string[];
 }
 
 /**
@@ -105,6 +109,7 @@ class TrainingLoop {
   readonly #parts: Parts;
   readonly #grids: PictureGrids;
   readonly #steering: Steering;
+  #latestFakes: { nimg: number; picture: Picture } | undefined;
   #meter: Meter | undefined;
   #best: BestNetworks | null = null;
   /** Where the pace of the present tick is measured from: in this process, and without what came before. */
@@ -145,10 +150,10 @@ class TrainingLoop {
       await this.#steering.follow(shouldStop);
       if (this.#isTickOver || this.#isComplete) await this.#endTick();
     }
-    await this.#end();
+    const verdict = await this.#end();
     const { curNimg } = this.#trainer;
     const fakesFile = run.fakesFile(this.#trainer);
-    return { curNimg, complete: this.#isComplete, fakesFile, best: this.#best };
+    return { curNimg, complete: this.#isComplete, fakesFile, best: this.#best, verdict };
   }
 
   dispose(): void {
@@ -222,11 +227,24 @@ class TrainingLoop {
   }
 
   /** The end of this part of the run, wherever it stands in a tick. */
-  async #end(): Promise<void> {
+  async #end(): Promise<string[]> {
     const { nimg, changes } = this.#saved ?? {};
     if (nimg !== this.#trainer.curNimg || changes !== this.#progress.changes.length)
       await this.#save({ networks: true, picture: true });
-    if (this.#isComplete) this.#writeNetworks(this.#options.run.finalFile);
+    if (!this.#isComplete) return [];
+    this.#writeNetworks(this.#options.run.finalFile);
+    return this.#judge();
+  }
+
+  /** What is plainly wrong with the networks that the run ends with, said in its records as well. */
+  #judge(): string[] {
+    const { run, config, dataset } = this.#options;
+    const grids = { reals: this.#grids.reals(), fakes: this.#fakes() };
+    const about = { loss: config.loss.name, stats: run.lastTick() ?? {}, side: dataset.resolution };
+    const reasons = verdictOn({ ...about, ...grids });
+    const nimg = this.#trainer.curNimg;
+    if (reasons.length > 0) run.appendEvent({ event: "failed", nimg, timestamp: Date.now() / 1000, reasons });
+    return reasons;
   }
 
   get #isComplete(): boolean {
@@ -288,9 +306,17 @@ class TrainingLoop {
     const { run, reporter } = this.#options;
     const trainer = this.#trainer;
     if (networks) this.#writeNetworks(run.snapshotFile(trainer));
-    if (picture) await writePng(run.fakesFile(trainer), this.#grids.fakes(trainer.gEma));
+    if (picture) await writePng(run.fakesFile(trainer), this.#fakes());
     if (metrics) await this.#measure();
     if (networks) reporter.message(`snapshot ${run.snapshotFile(trainer)}`);
+  }
+
+  /** The grid of the moving average as it is now. */
+  #fakes(): Picture {
+    const { curNimg, gEma } = this.#trainer;
+    if (this.#latestFakes?.nimg !== curNimg)
+      this.#latestFakes = { nimg: curNimg, picture: this.#grids.fakes(gEma) };
+    return this.#latestFakes.picture;
   }
 
   #writeNetworks(file: string): void {

@@ -5,7 +5,7 @@ import type { Dataset } from "../data/dataset.js";
 import { UserError } from "../system/errors.js";
 import type { BestNetworks } from "./best.js";
 import { isByResolution, valuesOf } from "./byResolution.js";
-import { readSettingChanges } from "./checkpoint.js";
+import { checkStateShapes, readSettingChanges } from "./checkpoint.js";
 import { checkValues } from "./config.js";
 import type { TrainingConfig } from "./configSchema.js";
 import { type Reporter, train } from "./loop.js";
@@ -43,6 +43,8 @@ export interface FinishedRun {
   fakesFile: string;
   /** The networks of the run's best value; null when nothing has been measured. */
   best: BestNetworks | null;
+  /** Of a complete run: what is plainly wrong with it, in sentences. */
+  verdict: string[];
 }
 
 /**
@@ -110,6 +112,7 @@ async function resumeLocked(
     (changed, name) => withOption(changed, name as OptionName, options[name as OptionName]),
     saved,
   );
+  run.readState((file) => checkStateShapes(file, config.network));
   const { source, background, conditional, subset, subsetSeed, fingerprint } = saved.data;
   const { resolution } = saved.network.config;
   const dataset = await openPictures(
@@ -154,7 +157,7 @@ async function trained(
     const end = await train({ ...about, ...how, reporter, shouldStop });
     return { run: about.run, config: about.config, ...end };
   } catch (error) {
-    if (error instanceof UserError) about.run.log(error.message);
+    if (error instanceof UserError) about.run.logIfPossible(error.message);
     throw error;
   }
 }

@@ -24,8 +24,10 @@ import {
 import { writeError, writeFileAtomically } from "../system/atomicFile.js";
 import { parseBoundedJson } from "../system/boundedJson.js";
 import { UserError } from "../system/errors.js";
+import { isOnReadOnlyDisk } from "../system/files.js";
+import { isObject } from "../system/isObject.js";
 import { processStart } from "../system/processes.js";
-import { appendToOwn, readOwn, removeOwn } from "../system/regularFile.js";
+import { appendToOwn, readOwn, removeIfPossible, removeOwn } from "../system/regularFile.js";
 import { type TrainingConfig, trainingConfigSchema } from "./configSchema.js";
 import { OptionError } from "./optionError.js";
 import { lockRun } from "./runLock.js";
@@ -58,9 +60,9 @@ export class RunDirectory {
         }
       }
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
+      const why = isOnReadOnlyDisk(outdir) ? "the disk is read-only" : (error as NodeJS.ErrnoException).code;
       throw new OptionError(
-        (name) => `${name("outdir", outdir)}: no run can be created there (${code}); choose another folder`,
+        (name) => `${name("outdir", outdir)}: no run can be created there (${why}); choose another folder`,
       );
     }
   }
@@ -167,6 +169,13 @@ export class RunDirectory {
     append(this.logFile, line);
   }
 
+  /** The last words of a run that ends because its folder cannot be written, perhaps. */
+  logIfPossible(line: string): void {
+    try {
+      this.log(line);
+    } catch {}
+  }
+
   /** Says that this process trains the run. */
   writeRunning(state: Running["state"], settings: Setting[]): void {
     const running: Running = {
@@ -177,7 +186,7 @@ export class RunDirectory {
   }
 
   removeRunning(): void {
-    removeOwn(this.runningFile);
+    removeIfPossible(this.runningFile);
   }
 
   /** One line of statistics. `nimg` tells a resume which lines come after the state it starts from. */
@@ -190,6 +199,13 @@ export class RunDirectory {
     append(this.statsFile, JSON.stringify(record));
   }
 
+  /** The last line of stats.jsonl that is a tick. */
+  lastTick(): TickRow | undefined {
+    if (!existsSync(this.statsFile)) return undefined;
+    const rows = linesOf(this.statsFile).reverse().map(objectOf);
+    return rows.find((row): row is TickRow => typeof row?.tick === "number");
+  }
+
   /** One line of a metric's values. */
   appendMetric(row: MetricRow): void {
     append(this.metricFile(row.metric), JSON.stringify(row));
@@ -199,7 +215,7 @@ export class RunDirectory {
   hasMetric(metric: string, curNimg: number): boolean {
     const file = this.metricFile(metric);
     if (!existsSync(file)) return false;
-    return linesOf(file).some((line) => nimgOf(line) === curNimg);
+    return linesOf(file).some((line) => objectOf(line)?.nimg === curNimg);
   }
 
   /** The values of a measure and the snapshots that they are of; lines of other programs and torn ones are left out. */
@@ -207,7 +223,7 @@ export class RunDirectory {
     const file = this.metricFile(metric);
     if (!existsSync(file)) return [];
     return linesOf(file).flatMap((line) => {
-      const row = measuredSchema.safeParse(jsonOf(line)).data;
+      const row = measuredSchema.safeParse(objectOf(line)).data;
       if (!row) return [];
       const { nimg: curNimg, snapshot_pkl, results } = row;
       return [{ curNimg, file: join(this.path, snapshot_pkl), results }];
@@ -289,6 +305,7 @@ function truncateRecords(file: string, { curNimg, tick, changes }: Kept): void {
       const record = JSON.parse(line) as { nimg: number; tick?: number };
       const event = eventRowSchema.safeParse(record).data;
       if (event?.event === "changed" && event.number > changes) return false;
+      if (event?.event === "failed") return false; // it is said again if that is still how it ends
       return record.nimg <= curNimg && (record.tick ?? 0) <= tick;
     } catch {
       return false;
@@ -301,14 +318,11 @@ function linesOf(file: string): string[] {
   return readOwn(file, Number.POSITIVE_INFINITY).split("\n");
 }
 
-function nimgOf(line: string): unknown {
-  return (jsonOf(line) as { nimg?: unknown } | null | undefined)?.nimg;
-}
-
 /** Undefined for a line that was cut short. */
-function jsonOf(line: string): unknown {
+function objectOf(line: string): Partial<Record<string, unknown>> | undefined {
   try {
-    return JSON.parse(line);
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

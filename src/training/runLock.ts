@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { writeError } from "../system/atomicFile.js";
 import { UserError } from "../system/errors.js";
 import { isProcessAlive, processStart } from "../system/processes.js";
-import { removeOwn } from "../system/regularFile.js";
+import { removeIfPossible, removeOwn } from "../system/regularFile.js";
 
 const pattern = /^\.training-(\d{1,10})-(\d{1,20}|unknown)-([\w.%~'()*!-]{1,255})\.lock$/;
 
@@ -25,10 +25,10 @@ export function lockRun(folder: string): { release(): void } {
   try {
     for (const entry of readdirSync(folder)) if (entry !== name) checkOther(folder, entry);
   } catch (error) {
-    removeOwn(file);
+    removeIfPossible(file);
     throw error;
   }
-  return { release: () => removeOwn(file) };
+  return { release: () => removeIfPossible(file) };
 }
 
 function create(folder: string, file: string): void {

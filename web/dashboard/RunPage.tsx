@@ -80,6 +80,7 @@ function Status({ detail, gone }: { detail: RunDetail; gone: boolean }) {
 function Overview({ run, detail, folder }: { run: LiveRun; detail: RunDetail; folder: string }) {
   return (
     <>
+      <Failure run={run} />
       <Facts run={run} detail={detail} />
       <div class="overview">
         <div class="aside">
@@ -125,6 +126,17 @@ function Facts({ run, detail }: { run: LiveRun; detail: RunDetail }) {
       </dl>
       <progress max={1} value={share} aria-label="Share of the run's images" />
     </section>
+  );
+}
+
+/** What a run that has plainly failed says at its end; a run that has gone on since says nothing. */
+function Failure({ run }: { run: LiveRun }) {
+  const last = run.series.events.at(-1);
+  if (last?.event !== "failed") return null;
+  return (
+    <p class="notice bad" role="alert">
+      This run has failed: {last.reasons.join("; ")}.
+    </p>
   );
 }
 

@@ -201,6 +201,8 @@ export function textOf(event: EventRow): string {
       return `Stopped ${at}.`;
     case "refused":
       return `Refused: ${event.reason}.`;
+    case "failed":
+      return `Ended ${at}, but it has failed: ${event.reasons.join("; ")}.`;
   }
 }
 

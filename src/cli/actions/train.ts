@@ -152,13 +152,19 @@ function adviceAfterDivergence({ run, config }: StartedRun): string {
 }
 
 /** What to do next. */
-function closing({ run, config, complete, fakesFile, best }: FinishedRun): string[] {
+function closing({ run, config, complete, fakesFile, best, verdict }: FinishedRun): string[] {
   const folder = run.path;
   const program = calledAs();
   const bestLines = best
     ? [`Best: ${best.file}, ${best.name} ${shortNumber(best.value)} at ${best.curNimg / 1000} kimg`]
     : [];
   if (!complete) return [...bestLines, `Stopped and saved. Go on with: ${program} train --resume ${folder}`];
+  if (verdict.length > 0)
+    return [
+      ...bestLines,
+      `\nAll ${config.kimg} kimg are shown, but this run has failed: ${verdict.join("; ")}. See ${fakesFile}, beside reals.png.`,
+      `Start again with the preset's own settings (without --lr, --gamma, --loss), or with a lower --lr than this run's ${config.optimizer.gLr}.`,
+    ];
   return [
     ...bestLines,
     `\nDone. Look at ${fakesFile}, beside reals.png. What next:`,
