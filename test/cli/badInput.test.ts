@@ -29,6 +29,15 @@ beforeAll(async () => {
   half(snapshotName, work.path("half.safetensors"));
   cpSync(run, work.path("cut", runName), { recursive: true });
   half(stateName, work.path("cut", runName, stateName));
+  // Networks of 8 GB, if they were made.
+  cpSync(run, work.path("large", runName), { recursive: true });
+  const options = work.path("large", runName, "training_options.json");
+  writeFileSync(
+    options,
+    readFileSync(options, "utf8")
+      .replace(/"channelMax": \d+/, '"channelMax": 4096')
+      .replace(/"channelBase": \d+/, '"channelBase": 65536'),
+  );
 });
 afterAll(() => work.dispose());
 
@@ -145,6 +154,7 @@ describe("--resume DIR: one line, exit code 2, and the run stays as it was", () 
     ["no such path", /nowhere/, () => ["nowhere"]],
     ["a folder that is no run", /not the folder of a run/, () => ["data"]],
     ["a state cut in half", /cut short/, () => [work.path("cut", runName)]],
+    ["options of other networks", /does not fit the network: entry G_ema\./, () => [work.path("large", runName)]],
     ["an option that cannot change", /--gamma/, () => [run, "--gamma", "3"]],
   ])("%s", async (_, pattern, args) => {
     const files = () =>

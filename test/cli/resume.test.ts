@@ -13,7 +13,7 @@ import {
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { latestSnapshot } from "../../src/interop/loadNetwork.js";
 import { readSafetensors, writeSafetensors } from "../../src/torch/safetensors.js";
 import { scope } from "../../src/torch/scope.js";
@@ -171,6 +171,7 @@ describe("two trainings on one run", () => {
     const run = work.path("twice", runName);
     const pid = first.child.pid;
     first.child.kill("SIGSTOP");
+    onTestFinished(() => void first.child.kill("SIGKILL")); // a stopped one would stay for ever
     expectUserError(await resume(run), new RegExp(`is being trained by process ${pid}`));
     first.child.kill("SIGCONT");
     expectSuccess(await first.done);
@@ -191,15 +192,57 @@ describe("two trainings on one run", () => {
   });
 });
 
+/** A disk of its own in the workspace, until `dispose`; null where nobody may mount one. */
+function mountDisk(name: string, size: string) {
+  const path = work.path(name);
+  mkdirSync(path);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path], { stdio: "pipe" });
+  } catch {
+    return null;
+  }
+  return {
+    path,
+    remount: (options: string) =>
+      execFileSync("mount", ["-o", `remount,${options}`, path], { stdio: "pipe" }),
+    dispose: () => execFileSync("umount", [path]),
+  };
+}
+const noMount = "a tmpfs cannot be mounted here: needs root";
+
+describe("a disk that becomes read-only", () => {
+  it("ends the run with one line that says so, and the run goes on when it can be written", async (context) => {
+    const disk = mountDisk("readOnly", "64m");
+    if (!disk) return context.skip(noMount);
+    try {
+      const training = work.train("readOnly", "--kimg", "2");
+      await training.seen(/tick 1/);
+      for (;;) {
+        try {
+          disk.remount("ro");
+          break;
+        } catch {} // something is being written just now
+      }
+      expectUserError(await training.done, /cannot be written: the disk is read-only/);
+      const run = join(disk.path, runName);
+      expectUserError(await resume(run), /lock cannot be written: the disk is read-only/);
+      expectUserError(await work.train("readOnly/more").done, /--outdir .*the disk is read-only/);
+      disk.remount("rw");
+      await expectNoTornFile(run, { interrupted: true });
+      const last = statsOf(run).at(-1)?.nimg as number;
+      expectSuccess(await resume(run, "--kimg", String((last + 40) / 1000)));
+      await expectNoTornFile(run);
+    } finally {
+      disk.dispose();
+    }
+  });
+});
+
 describe("a full disk", () => {
   it("ends the run with one line, keeps what was there, and the run goes on when there is space", async (context) => {
-    const mount = work.path("full");
-    mkdirSync(mount);
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=1700k", "tmpfs", mount], { stdio: "pipe" });
-    } catch {
-      context.skip("a tmpfs cannot be mounted here: needs root");
-    }
+    const disk = mountDisk("full", "1700k");
+    if (!disk) return context.skip(noMount);
+    const mount = disk.path;
     try {
       // One state (0.7 MB) and one snapshot (0.5 MB) fit, a second state beside them does not.
       const result = await work.train("full").done;
@@ -208,11 +251,11 @@ describe("a full disk", () => {
       await expectNoTornFile(run);
       expect(existsSync(latestSnapshot(run))).toBe(true);
       expectSuccess(await work.run("generate", "--network", run, "--seeds", "0", "--outdir", "fromFull"));
-      execFileSync("mount", ["-o", "remount,size=16m", mount]);
+      disk.remount("size=16m");
       expectSuccess(await resume(run));
       await expectSameAsWhole(run);
     } finally {
-      execFileSync("umount", [mount]);
+      disk.dispose();
     }
   });
 });

@@ -1,6 +1,9 @@
 // Networks of other programs against what those programs computed with them.
 
-import { beforeAll, describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { loadGenerator, openSnapshot } from "../../src/interop/openSnapshot.js";
 import type { Discriminator } from "../../src/networks/network.js";
 import { createDiscriminator, createGenerator } from "../../src/networks/registry.js";
@@ -9,8 +12,10 @@ import type { MinimalDiscriminator, MinimalGenerator } from "../../src/networks/
 import { latentsOfSeed, latentsOfSeeds } from "../../src/synthesis/latents.js";
 import { renderLatents } from "../../src/synthesis/render.js";
 import { noGrad } from "../../src/torch/autograd.js";
+import { zeros } from "../../src/torch/ops.js";
 import { setThreads } from "../../src/torch/runtime.js";
-import { liveTensors } from "../../src/torch/scope.js";
+import { readSafetensors, writeSafetensors } from "../../src/torch/safetensors.js";
+import { liveTensors, scope } from "../../src/torch/scope.js";
 import type { Tensor } from "../../src/torch/tensor.js";
 import { expectClose, fixturePath, fixtureTensors, nvidiaFixtureConfig } from "../helpers.js";
 
@@ -143,6 +148,26 @@ describe("the minimal StyleGAN2's weights", () => {
     D.dispose();
   });
 });
+
+it.each([
+  ["other.thing", /it has other\.thing, which is not part of the minimal StyleGAN2$/],
+  [
+    "generator.thing",
+    /does not fit the network: entry G_ema\.generator\.thing has shape \[1\], expected none$/,
+  ],
+])(
+  "the minimal StyleGAN2's weights with an entry of another's, %s, are refused by its name",
+  (name, message) => {
+    const folder = mkdtempSync(join(tmpdir(), "stylegan-entry-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "weights.safetensors");
+    scope(() => {
+      const { tensors } = readSafetensors(fixturePath("labml-minimal.weights.safetensors"));
+      writeSafetensors(file, tensors.set(name, zeros([1])));
+    });
+    expect(() => openSnapshot(file)).toThrow(message);
+  },
+);
 
 it("renders NVIDIA's seeds within one level of its pictures", async () => {
   const { default: sharp } = await import("sharp");

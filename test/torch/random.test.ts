@@ -3,12 +3,14 @@ import {
   manualSeed,
   rand,
   randn,
+  randomGenerators,
   randomInteger,
   randomState,
   setRandomState,
   uniform,
 } from "../../src/torch/random.js";
 import { scope } from "../../src/torch/scope.js";
+import { tensorFromBytes } from "../../src/torch/tensor.js";
 
 const draw = (count: number) => scope(() => randn([count]).toFloat32Array());
 
@@ -48,6 +50,19 @@ describe("the random generator", () => {
 
   it("refuses a state of the wrong size", () => {
     expect(() => setRandomState("cpu", new Uint8Array(3))).toThrow();
+  });
+
+  it("refuses a state that is damaged, in words, and goes on where it was", () => {
+    const damaged = tensorFromBytes(randomState("cpu").fill(255), [randomState("cpu").length], "uint8");
+    manualSeed(5);
+    const wanted = draw(20);
+    manualSeed(5);
+    const state = { tensors: new Map([["cpu", damaged]]), values: {} };
+    expect(() => randomGenerators("cpu").restore(state)).toThrow(
+      /^the state of the random generator of cpu is damaged$/,
+    );
+    expect(draw(20)).toEqual(wanted);
+    damaged.dispose();
   });
 
   it("randn has mean 0 and deviation 1; uniform and whole numbers stay in range and reach its ends", () => {
