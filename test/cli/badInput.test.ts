@@ -154,7 +154,11 @@ describe("--resume DIR: one line, exit code 2, and the run stays as it was", () 
     ["no such path", /nowhere/, () => ["nowhere"]],
     ["a folder that is no run", /not the folder of a run/, () => ["data"]],
     ["a state cut in half", /cut short/, () => [work.path("cut", runName)]],
-    ["options of other networks", /does not fit the network: entry G_ema\./, () => [work.path("large", runName)]],
+    [
+      "options of other networks",
+      /does not fit the network: entry G_ema\./,
+      () => [work.path("large", runName)],
+    ],
     ["an option that cannot change", /--gamma/, () => [run, "--gamma", "3"]],
   ])("%s", async (_, pattern, args) => {
     const files = () =>
