@@ -32,6 +32,8 @@ export interface FinishedRun {
   curNimg: number;
   /** False when `shouldStop` ended it. */
   complete: boolean;
+  /** Of a complete run: what is plainly wrong with it, in sentences; empty when nothing is seen to be. */
+  verdict: string[];
 }
 
 /**
@@ -58,9 +60,9 @@ export async function trainNewRun(options: NewRunOptions): Promise<FinishedRun> 
     shouldStop: shouldStop ?? (() => false),
   };
   const request = { cfg, options: given, device, cacheDirectory };
-  const { run, curNimg, complete } =
+  const { run, curNimg, complete, verdict } =
     typeof resume === "string"
       ? await resumeRun(resume, request, listener)
       : await startRun({ ...request, network: resume }, { outdir, listener });
-  return { path: run.path, curNimg, complete };
+  return { path: run.path, curNimg, complete, verdict };
 }

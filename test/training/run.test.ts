@@ -47,7 +47,7 @@ describe("a run of a subset with a seed", () => {
     expect(stopped.complete).toBe(false);
     expect(stopped.curNimg).toBeLessThan(24);
     const resumed = await trainNewRun({ resume: stopped.path });
-    expect(resumed).toEqual({ path: stopped.path, curNimg: 24, complete: true });
+    expect(resumed).toEqual({ path: stopped.path, curNimg: 24, complete: true, verdict: expect.any(Array) });
     expect(readFileSync(finalOf(stopped.path)).equals(readFileSync(finalOf(whole.path)))).toBe(true);
     expect(optionsOf(whole.path).data).toMatchObject({ subset: 7, subsetSeed: 5 });
   });
@@ -71,6 +71,20 @@ describe("a run of a subset with a seed", () => {
 it("a set smaller than the batch is shown several times in a step", async () => {
   const { curNimg } = await trainNewRun({ ...small, batch: 16, kimg: 0.016, outdir: outdir("few") });
   expect(curNimg).toBe(16);
+});
+
+it("a run that has plainly failed says so, in its records as well, until it has gone on", async () => {
+  const { path, verdict } = await trainNewRun({ ...small, lr: 1e6, outdir: outdir("failed") });
+  expect(verdict[0]).toMatch(/the discriminator scores .* diverged/);
+  const failures = () =>
+    readFileSync(join(path, "stats.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+      .filter(({ event }) => event === "failed");
+  expect(failures()).toMatchObject([{ nimg: 24, reasons: verdict }]);
+  const longer = await trainNewRun({ resume: path, kimg: 0.032 });
+  expect(failures()).toMatchObject([{ nimg: 32, reasons: longer.verdict }]);
 });
 
 describe("a run from a network", () => {
