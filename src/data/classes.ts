@@ -3,7 +3,7 @@ import { type DatasetLabels, readLabels } from "./datasetJson.js";
 import { type ImageSource, reasonOf } from "./imageSource.js";
 
 /** More classes than any known set has; a larger label is a mistake and would ask for a giant embedding. */
-const MAX_CLASSES = 100_000;
+export const MAX_CLASSES = 100_000;
 
 export interface Classes {
   readonly names: readonly string[];
@@ -69,9 +69,12 @@ export async function classesOfJson(
     );
   }
   if (!found) return undefined;
-  const { classes, labelOf } = found;
+  const { classes, labelOf, names } = found;
   return {
-    names: Array.from({ length: classes }, (_, index) => String(index)),
+    names: Array.from(
+      { length: Math.max(classes, names.length) },
+      (_, index) => names[index] ?? String(index),
+    ),
     labelOf: (path) => labelOf.get(path),
   };
 }

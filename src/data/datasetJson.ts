@@ -1,11 +1,14 @@
-// NVIDIA's dataset.json as it comes, piece by piece: {"labels": [["folder/file.png", 0], …]}, or null for the list. It may
-// have millions of labels, or be made of brackets alone: of either nothing is kept but the labels that are asked for.
+// NVIDIA's dataset.json as it comes, piece by piece: {"labels": [["folder/file.png", 0], …]}, or null for the list, and
+// what `stylegan dataset` adds, {"classes": ["cat", …]}. It may have millions of labels, or be made of brackets alone: of
+// either nothing is kept but the labels that are asked for.
 
 /** What is said of the files that are asked for. */
 export interface DatasetLabels {
   labelOf: ReadonlyMap<string, number>;
   /** One more than the largest label of all. */
   classes: number;
+  /** Of the classes; empty where the file has none. */
+  names: readonly string[];
 }
 
 export interface LabelOptions {
@@ -47,6 +50,7 @@ const whitespace = new Set([" ", "\t", "\n", "\r"].map(code));
 class LabelReader {
   readonly #options: LabelOptions;
   readonly #labels = new Map<string, number>();
+  readonly #names: string[] = [];
   #found = false;
   #largest = -1;
 
@@ -88,7 +92,9 @@ class LabelReader {
   end(): DatasetLabels | undefined {
     this.#endWord();
     if (this.#next !== "nothing" || this.#inText) throw new SyntaxError("it is cut short");
-    return this.#found ? { labelOf: this.#labels, classes: this.#largest + 1 } : undefined;
+    return this.#found
+      ? { labelOf: this.#labels, classes: this.#largest + 1, names: this.#names }
+      : undefined;
   }
 
   #text(byte: number): void {
@@ -135,9 +141,17 @@ class LabelReader {
       this.#found = true;
     } else if (this.#open.length === 0) {
       throw new SyntaxError("it must be an object");
+    } else if (this.#open.length === 2 && this.#key === "classes") {
+      this.#addName(read());
     }
     this.#length = 0;
     this.#afterValue();
+  }
+
+  #addName(name: unknown): void {
+    if (typeof name !== "string") throw new SyntaxError("classes must be a list of names");
+    if (this.#names.length >= this.#options.maxClasses) throw new SyntaxError("there are too many classes");
+    this.#names.push(name);
   }
 
   get #isInLabels(): boolean {

@@ -1,5 +1,6 @@
-import sharp, { type Sharp } from "sharp";
+import sharp from "sharp";
 import { UserError } from "../system/errors.js";
+import { decode } from "./decode.js";
 import { checkSvg } from "./svgBounds.js";
 
 export interface PrepareOptions {
@@ -16,27 +17,20 @@ export interface PrepareOptions {
  */
 export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): Promise<Buffer> {
   const { resolution, background } = options;
-  const { data, info } = await (await upright(bytes, background))
-    .resize(resolution, resolution, {
-      fit: "cover",
-      position: "centre",
-      kernel: "lanczos3",
-      fastShrinkOnLoad: false, // leave the last halving to the Lanczos filter
-    })
-    .toColourspace("srgb")
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+  const { data, info } = await decode(bytes, background, (image) =>
+    image
+      .resize(resolution, resolution, {
+        fit: "cover",
+        position: "centre",
+        kernel: "lanczos3",
+        fastShrinkOnLoad: false, // leave the last halving to the Lanczos filter
+      })
+      .toColourspace("srgb")
+      .raw()
+      .toBuffer({ resolveWithObject: true }),
+  );
   if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`);
   return data;
-}
-
-/** A picture (of several frames or pages the first), turned upright and laid over the background. Nothing is decoded yet. */
-export async function upright(bytes: Uint8Array, background: string): Promise<Sharp> {
-  checkSvg(bytes);
-  const image = sharp(bytes, { failOn: "error" }).autoOrient();
-  // Gray with alpha would turn the background gray too. Only there: it keeps sharp from decoding at reduced size.
-  if ((await image.metadata()).channels === 2) image.pipelineColourspace("srgb");
-  return image.flatten({ background });
 }
 
 /** Throws a `UserError` if sharp cannot read the colour. */

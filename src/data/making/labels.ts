@@ -3,17 +3,19 @@
 import { UserError } from "../../system/errors.js";
 import { type ClassTable, classesByPlace, classesOfJson } from "../classes.js";
 import type { ImageSource } from "../imageSource.js";
+import { readLabelFile } from "./labelFile.js";
 
-/** `folders`, `none` or undefined: what the source says, if it says it of every picture. */
-export type LabelChoice = "folders" | "none" | undefined;
+/** `folders`, `none` or a CSV file; undefined for what the source says, if it says it of every picture. */
+export type LabelChoice = string | undefined;
 
 /**
- * The classes of a source's pictures; undefined where it has none.
- * @throws UserError when they were asked for and a picture has none
+ * The classes of a source's pictures; undefined where it has none. With a CSV file, pictures that it does not name have none.
+ * @throws UserError when they were asked for and are not there
  */
 export async function labelsOf(source: ImageSource, choice: LabelChoice): Promise<ClassTable | undefined> {
   if (choice === "none") return undefined;
   const files = source.images.map(({ path }) => path);
+  if (choice !== undefined && choice !== "folders") return readLabelFile(choice, files);
   const fromJson = choice === undefined ? await classesOfJson(source, files) : undefined;
   const table = fromJson ?? classesByPlace(source, files);
   const without = files.find((file) => table.labelOf(file) === undefined);

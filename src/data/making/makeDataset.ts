@@ -15,8 +15,10 @@ import { type CropOptions, cropToPng } from "./crop.js";
 import type { Destination } from "./destination.js";
 
 export interface MakeOptions extends CropOptions {
-  /** What the source says its pictures are; undefined for no classes. */
+  /** What the pictures are; undefined for no classes. */
   readonly classes: ClassTable | undefined;
+  /** Files that are left out; those without a class are too, where there are classes. */
+  readonly leftOut: ReadonlySet<string>;
   /** Called after each picture; true ends the work. */
   readonly onPicture?: (done: number) => boolean;
 }
@@ -38,11 +40,14 @@ export async function makeDataset(
   destination: Destination,
   options: MakeOptions,
 ): Promise<MadeDataset> {
-  const { classes, onPicture } = options;
+  const { classes, leftOut, onPicture } = options;
   const skipped = [...source.skipped];
+  const wanted = source.images.filter(
+    ({ path }) => !leftOut.has(path) && (classes === undefined || classes.labelOf(path) !== undefined),
+  );
   const labels: [string, number][] = [];
   let [pictures, bytes, done] = [0, 0, 0];
-  for await (const result of mapInOrder(source.images, limits, (file) => pictureOf(file, options))) {
+  for await (const result of mapInOrder(wanted, limits, (file) => pictureOf(file, options))) {
     if ("reason" in result) skipped.push(result);
     else {
       const name = nameOf(pictures++);
@@ -54,7 +59,7 @@ export async function makeDataset(
     if (onPicture?.(++done)) return { pictures, bytes, skipped, complete: false };
   }
   if (pictures === 0) throw noImages(source.name, skipped);
-  await destination.add("dataset.json", datasetJson(classes && labels));
+  await destination.add("dataset.json", datasetJson(labels, classes?.names));
   return { pictures, bytes, skipped, complete: true };
 }
 
@@ -64,10 +69,11 @@ function nameOf(index: number): string {
   return `${digits.slice(0, 5)}/img${digits}.png`;
 }
 
-/** A line for each picture, so that it can be read and compared. */
-function datasetJson(labels: readonly (readonly [string, number])[] | undefined): Buffer {
-  const lines = labels?.map((pair) => `\n${JSON.stringify(pair)}`);
-  return Buffer.from(`{"labels": ${lines ? `[${lines.join(",")}\n]` : "null"}}\n`);
+/** A line for each picture, so that it can be read and compared. NVIDIA's tools read the labels and pass over the names. */
+function datasetJson(labels: readonly [string, number][], names: readonly string[] | undefined): Buffer {
+  if (names === undefined) return Buffer.from('{"labels": null}\n');
+  const lines = labels.map((pair) => `\n${JSON.stringify(pair)}`);
+  return Buffer.from(`{"classes": ${JSON.stringify(names)},\n"labels": [${lines.join(",")}\n]}\n`);
 }
 
 async function pictureOf(

@@ -22,7 +22,7 @@ async function make(dest: string, options: { labels?: "folders" | "none"; force?
   const source = await openSource(workspace.data);
   const destination = await openDestination(dest, { force: options.force ?? false });
   const classes = await labelsOf(source, options.labels);
-  const made = await makeDataset(source, destination, { ...defaults, classes });
+  const made = await makeDataset(source, destination, { ...defaults, classes, leftOut: new Set() });
   await destination.finish();
   source.close();
   return made;
@@ -59,7 +59,10 @@ describe("a data set", () => {
         [d, 2],
       ],
     };
-    expect(JSON.parse(readFileSync(workspace.path("set/dataset.json"), "utf8"))).toEqual(wanted);
+    expect(JSON.parse(readFileSync(workspace.path("set/dataset.json"), "utf8"))).toEqual({
+      ...wanted,
+      classes: ["cat", "dog", "eel"],
+    });
     for (const name of names) {
       const { width, height, channels, depth, space } = await sharp(
         workspace.path(join("set", name)),
