@@ -29,7 +29,7 @@ Examples:
   stylegan dataset ~/pictures --check --report look
   stylegan dataset ~/pictures pictures.zip --resolution 64 --drop blank,duplicates
   stylegan dataset ~/animals animals.zip --resolution 128 --crop attention --labels folders
-  stylegan train --data pictures.zip --cfg stylegan2-small --mirror
+  stylegan train --data pictures.zip --mirror
 
 Every picture is looked at first, and what is found is told: unreadable and tiny files, copies, classes of very different
 sizes, and what suits the set. The zip is NVIDIA's: PNG files, stored, and dataset.json with the labels. A name that does

@@ -1,6 +1,7 @@
 // What suits a set of pictures, for those who begin. Rules of thumb; each line says its reason.
 
-import { type PresetName, presets } from "./presets.js";
+import { automaticChoice } from "./auto.js";
+import type { PresetName } from "./presets.js";
 
 export interface SetFacts {
   /** Without copies and what else is no use. */
@@ -14,15 +15,17 @@ export interface SetFacts {
 export interface Advice {
   /** Sides in pixels: on a processor, on a graphics card. */
   resolution: { cpu: number; gpu: number };
+  /** What a run takes that is told no configuration. */
   cfg: { cpu: PresetName; gpu: PresetName };
   mirror: boolean;
   aug: boolean;
-  kimg: { cpu: number; gpu: number };
+  /** On a graphics card; on a processor a run measures how far it comes in some hours. */
+  kimg: number;
   /** A line for each, why. */
   reasons: string[];
 }
 
-/** ADA's paper finds that sets of 140,000 shown pictures need no augmentation, and those below lose without (figure 1). */
+/** By ADA's paper (figure 7) augmentation helps with fewer shown pictures, and no longer with so many. */
 const needsNoAugmentation = 140_000;
 
 /** On a processor a picture's sides cost too much beyond it. */
@@ -33,26 +36,22 @@ export function adviceFor({ pictures, shorterSide, isSided }: SetFacts): Advice 
   const most = 2 ** Math.max(2, Math.floor(Math.log2(Math.max(shorterSide, 4))));
   const resolution = { cpu: Math.min(most, cpuResolution), gpu: Math.min(most, gpuResolution) };
   const mirror = !isSided;
-  const shown = pictures * (mirror ? 2 : 1);
-  const aug = shown < needsNoAugmentation;
-  const preset = presets["stylegan2-small"].values().kimg[0];
-  // A preset's length is for a hundred pictures (docs/RUNS.md); more are shown less often each, but at least 75 times.
-  const cpu = Math.min(Math.max(preset, roundTo(pictures * 0.15, 10)), 1000);
-  const gpu = Math.min(Math.max(1000, roundTo(pictures, 1000)), 25_000);
+  const aug = pictures * (mirror ? 2 : 1) < needsNoAugmentation;
+  const kimg = Math.min(Math.max(Math.round(pictures / 1000), 1) * 1000, 25_000);
+  const cfg = {
+    cpu: automaticChoice({ device: "cpu", resolution: resolution.cpu }).cfg,
+    gpu: automaticChoice({ device: "cuda", resolution: resolution.gpu }).cfg,
+  };
   return {
-    ...{ resolution, mirror, aug, kimg: { cpu, gpu } },
-    cfg: { cpu: "stylegan2-small", gpu: "stylegan2" },
+    ...{ resolution, cfg, mirror, aug, kimg },
     reasons: [
-      `resolution: nine tenths of the pictures have ${shorterSide} px or more on the shorter side`,
+      `--cfg: without it, a run takes ${cfg.cpu} on a processor, as long as some hours allow, and ${cfg.gpu} on a graphics card`,
+      `--resolution: nine tenths of the pictures have ${shorterSide} px or more on the shorter side`,
       mirror
-        ? "mirror: left and right are alike in the mean of all; leave it out where they matter, as in letters"
-        : "no mirror: left and right differ in the mean of all pictures",
-      ...(aug ? ["aug: without, a set of this size is learned by heart in long runs"] : []),
-      "length: a rule of thumb by the number of pictures; watch the pictures, and --dry-run for the time",
+        ? "--mirror: left and right are alike in the mean of all; leave it out where they matter, as in letters"
+        : "no --mirror: left and right differ in the mean of all pictures",
+      ...(aug ? ["--aug: without, a set of this size is learned by heart in long runs"] : []),
+      `--kimg: a rule of thumb for ${pictures} pictures; look at what it makes, and stop it or go on`,
     ],
   };
-}
-
-function roundTo(value: number, unit: number): number {
-  return Math.round(value / unit) * unit;
 }

@@ -28,7 +28,7 @@ it("makes a zip that a network with classes is trained on", async () => {
   const only = await work.run("dataset", "data", "--check", "--report", "look");
   expectSuccess(only);
   expect(only.stdout).toMatch(/^classes +2: left 6, right 4$/m);
-  expect(only.stdout).toMatch(/ train --data data --cfg stylegan2-small --resolution 16 /);
+  expect(only.stdout).toMatch(/ train --data data --resolution 16 --mirror --aug ada --cond$/m);
   expect(only.stdout).toContain("look.html and look.png");
   expect(readdirSync(work.root).sort()).toEqual(
     ["cache", "data", "look.html", "look.png", "runs", "set.zip"].sort(),

@@ -43,16 +43,16 @@ function adviceLines(
   advice: Advice,
   { data, program, isConditional }: { data: string; program: string; isConditional: boolean },
 ): string[] {
-  const { resolution, cfg, mirror, aug, kimg, reasons } = advice;
+  const { resolution, mirror, aug, kimg, reasons } = advice;
   const flags = `${mirror ? " --mirror" : ""}${aug ? " --aug ada" : ""}${isConditional ? " --cond" : ""}`;
   const command = (device: "cpu" | "gpu") =>
-    `${program} train --data ${data} --cfg ${cfg[device]} --resolution ${resolution[device]}${flags} --kimg ${kimg[device]}`;
+    `${program} train --data ${data} --resolution ${resolution[device]}${flags}`;
   return [
     "",
     "What suits them, on a processor and on a graphics card:",
     `  ${command("cpu")}`,
-    `  ${command("gpu")} --device cuda`,
-    ...reasons.map((reason) => `  (${reason})`),
+    `  ${command("gpu")} --kimg ${kimg} --device cuda`,
+    ...reasons.map((reason) => `  ${reason}`),
   ];
 }
 
