@@ -58,7 +58,10 @@ export function addNearest(program: Command): void {
         .argParser(integerFrom(1, 64))
         .default(5),
     )
-    .option("--detector <file>", "compare by the features of this network (see metrics) instead of pixels")
+    .option(
+      "--detector <file>",
+      "compare by the features of this network (see metrics), or of mobilenet, which comes with the program, instead of pixels",
+    )
     .option("--mirror", "the training mirrored its pictures: look at mirrored ones too")
     .option("--background <colour>", "colour under transparent pixels", "white")
     .requiredOption("--output <file>", "the sheet; its name ends in .png")

@@ -1,5 +1,5 @@
-// Networks that turn pictures into features, in files of the user's: nothing is downloaded. They are called as the files
-// that NVIDIA publishes are.
+// Networks that turn pictures into features, most of them in files of the user's: nothing is downloaded. These are called
+// as the files that NVIDIA publishes are.
 
 import { basename } from "node:path";
 import { UserError } from "../system/errors.js";
@@ -26,6 +26,13 @@ export const detectorKinds = {
       lpips: { resize_images: false, return_lpips: true },
     },
   },
+  /** Comes with the program: mobileNet.ts. */
+  mobilenet: {
+    stem: "mobileNetV2",
+    source: null,
+    sha256: "f370f508975b7df56c0369f323086e0731ad7af11ead66b0972269b8072f58ae",
+    outputs: { features: {} },
+  },
   own: { stem: "features", source: null, sha256: null, outputs: { features: {} } },
 } satisfies Record<string, DetectorFacts>;
 
@@ -40,11 +47,10 @@ export interface DetectorFacts {
 
 export const factsOf = (kind: DetectorKind): DetectorFacts => detectorKinds[kind];
 
-/** Which kind of detector a file is by its name. */
+/** Which kind of detector a file of the user's is by its name. */
 export function kindOfFile(file: string): DetectorKind {
   const name = basename(file);
-  const kinds = Object.keys(detectorKinds) as DetectorKind[];
-  return kinds.find((kind) => name.startsWith(`${factsOf(kind).stem}.`)) ?? "own";
+  return (["inception", "vgg"] as const).find((kind) => name.startsWith(`${factsOf(kind).stem}.`)) ?? "own";
 }
 
 export interface Detector {

@@ -37,8 +37,8 @@ const swd: PictureMetric = {
 };
 
 /** Which reals a measure takes: all of them, as they are (`_full`); or as many as fakes, mirrored too as in training. */
-const allReals = (most: number) => ({ suffix: "_full", reals: { most, mirrored: false } });
-const trainingReals = { suffix: "", reals: { most: published, mirrored: true } };
+const allReals = (most: number) => ({ reals: { most, mirrored: false } });
+const trainingReals = { reals: { most: published, mirrored: true } };
 
 /** Of a measure that compares all features of both kinds. */
 interface Compared {
@@ -67,34 +67,22 @@ function kernel(name: string, { detector, title, reals }: Compared): FeatureMetr
   };
 }
 
-function precisionRecall({
-  suffix,
-  reals,
-}: {
-  suffix: string;
-  reals: FeatureMetric["reals"];
-}): FeatureMetric {
-  const name = `pr50k3${suffix}`;
+/** @param half features and distances rounded to float16, as the published numbers are */
+function precisionRecall(
+  name: string,
+  { detector, title, reals, half }: Compared & { half: boolean },
+): FeatureMetric {
   const neighbours = 3;
   return {
-    ...{
-      name,
-      needs: "features",
-      detector: "vgg",
-      output: "features",
-      keep: "all",
-      images: published,
-      reals,
-    },
-    fewest: neighbours + 1,
+    ...{ name, needs: "features", detector, output: "features", keep: "all" },
+    ...{ images: published, reals, fewest: neighbours + 1 },
     values: [
-      { name: `${name}_precision`, title: "precision", better: "higher" },
-      { name: `${name}_recall`, title: "recall", better: "higher" },
+      { name: `${name}_precision`, title: `precision${title}`, better: "higher" },
+      { name: `${name}_recall`, title: `recall${title}`, better: "higher" },
     ],
     compute(fake, real) {
-      const { precision, recall } = precisionAndRecall(some(real).features, fake.features, {
-        ...{ neighbours, half: true },
-      });
+      const options = { neighbours, half };
+      const { precision, recall } = precisionAndRecall(some(real).features, fake.features, options);
       return [precision, recall];
     },
   };
@@ -121,17 +109,20 @@ const fid = {
   title: "FID",
 } as const;
 const kid = { detector: "inception", title: "KID" } as const;
+const pr = { detector: "vgg", title: "", half: true } as const;
+/** What comes with the program has names of its own: its numbers are none of papers. */
+const mobilenet = { detector: "mobilenet", ...allReals(200_000) } as const;
 
 const table: readonly Metric[] = [
   swd,
   frechet("fid50k_full", { ...fid, ...allReals(Number.MAX_SAFE_INTEGER) }),
   kernel("kid50k_full", { ...kid, ...allReals(1_000_000) }),
-  precisionRecall(allReals(200_000)),
+  precisionRecall("pr50k3_full", { ...pr, ...allReals(200_000) }),
   is50k,
   pathMetric("ppl2_wend", { space: "w", full: false, crop: false }),
   frechet("fid50k", { ...fid, ...trainingReals }),
   kernel("kid50k", { ...kid, ...trainingReals }),
-  precisionRecall(trainingReals),
+  precisionRecall("pr50k3", { ...pr, ...trainingReals }),
   pathMetric("ppl_zfull", { space: "z", full: true, crop: true }),
   pathMetric("ppl_wfull", { space: "w", full: true, crop: true }),
   pathMetric("ppl_zend", { space: "z", full: false, crop: true }),
@@ -144,7 +135,15 @@ const table: readonly Metric[] = [
     ...{ detector: "own", title: "KD" },
     ...allReals(1_000_000),
   }),
+  fewer(frechet("fd5k_mobilenet", { ...mobilenet, title: "FD in MobileNet's features" })),
+  fewer(kernel("kd5k_mobilenet", { ...mobilenet, title: "KD in MobileNet's features" })),
+  fewer(precisionRecall("pr5k3_mobilenet", { ...mobilenet, title: " in MobileNet's features", half: false })),
 ];
+
+/** A measure that has no published number of pictures: as many as say enough in a minute or two. */
+function fewer(metric: FeatureMetric): FeatureMetric {
+  return { ...metric, images: 5000 };
+}
 
 /** The entry of a name; null for an unknown one. */
 export function findMetric(name: string): Metric | null {

@@ -9,6 +9,7 @@ import { noGrad } from "../torch/autograd.js";
 import { Script } from "../torch/script.js";
 import type { Device, Tensor } from "../torch/tensor.js";
 import { asRows, type Detector, type DetectorKind, type DetectorOutput, factsOf } from "./detector.js";
+import { MobileNetDetector, mobileNetFile } from "./mobileNet.js";
 import { OnnxDetector } from "./onnxDetector.js";
 
 /** Where the user's detectors are: a file, or a folder with files of the published names. */
@@ -24,7 +25,10 @@ export class DetectorFiles {
 
   /** The files for all of `kinds`. @throws UserError when one is missing */
   find(kinds: ReadonlySet<DetectorKind>): Map<DetectorKind, string> {
-    return new Map([...kinds].map((kind) => [kind, this.#fileOf(kind, kinds.size)]));
+    const wanted = [...kinds].filter((kind) => kind !== "mobilenet").length;
+    return new Map(
+      [...kinds].map((kind) => [kind, kind === "mobilenet" ? mobileNetFile() : this.#fileOf(kind, wanted)]),
+    );
   }
 
   #fileOf(kind: DetectorKind, kinds: number): string {
@@ -52,6 +56,7 @@ export class DetectorFiles {
 /** @throws UserError when the file is no detector */
 export async function openDetector(kind: DetectorKind, file: string, device: Device): Promise<Detector> {
   const fingerprint = sha256Of(file);
+  if (kind === "mobilenet") return new MobileNetDetector(file, { fingerprint, device });
   if (file.endsWith(".onnx")) return OnnxDetector.open(file, fingerprint);
   return new ScriptDetector(Script.load(file, device), { kind, file, fingerprint, device });
 }

@@ -176,6 +176,30 @@ describe("metrics", () => {
     expect(results[1]?.kd1k_full).toBeGreaterThan(0);
   });
 
+  it("measures by the features that come with the program", async () => {
+    const finished = await run(
+      ...[
+        "--metrics",
+        "fd1k_mobilenet,pr5k3_mobilenet",
+        "--network",
+        "run",
+        "--data",
+        "data",
+        "--images",
+        "12",
+      ],
+    );
+    expectSuccess(finished);
+    expect(finished.stderr).not.toContain("not the published file");
+    expect(finished.stdout).toMatch(
+      /^ {2}fd1k_mobilenet +\d\S* {3}FD in MobileNet's features, lower is better$/m,
+    );
+    // Nothing that an untrained network draws is among plain pictures.
+    expect(finished.stdout).toMatch(
+      /^ {2}pr5k3_mobilenet_precision +0\.000 {3}precision in MobileNet's features/m,
+    );
+  });
+
   it("lists networks best first, with the spread over repetitions, and draws them", async () => {
     mkdirSync(work.path("run2"));
     makeSnapshot(work.path("run2", "network-snapshot-000001.safetensors"), { ...tiny, mappingLayers: 1 });

@@ -81,7 +81,7 @@ describe("with nothing compiled", () => {
   it("the tarball is below 5 MB and has no tests, sources or fixtures", () => {
     expect(statSync(tarball).size).toBeLessThan(5e6);
     expect(readdirSync(installed).sort()).toEqual(
-      ["LICENSE", "NOTICE.md", "README.md", "dist", "native", "package.json", "scripts"].sort(),
+      ["LICENSE", "NOTICE.md", "README.md", "assets", "dist", "native", "package.json", "scripts"].sort(),
     );
   });
 

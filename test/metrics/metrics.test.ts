@@ -33,7 +33,18 @@ describe("the table of measures", () => {
       "pr10k3_full_recall",
     ]);
     expect(valueNamed("pr10k3_full_recall")).toMatchObject({ title: "recall", better: "higher" });
-    for (const name of ["fid", "fid0k_full", "fid05k", "swd1k", "ppl1k_wend", "fid5k_half", "FID5k", ""])
+    expect(findMetric("pr1k3_mobilenet")).toMatchObject({ images: 1000, detector: "mobilenet" });
+    for (const name of [
+      "fid",
+      "fid5k_mobilenet",
+      "fid0k_full",
+      "fid05k",
+      "swd1k",
+      "ppl1k_wend",
+      "fid5k_half",
+      "FID5k",
+      "",
+    ])
       expect(isMetricName(name)).toBe(false);
   });
 });

@@ -2,6 +2,7 @@
 
 import { type Dataset, openDataset } from "../../data/dataset.js";
 import { kindOfFile } from "../../metrics/detector.js";
+import { mobileNetFile } from "../../metrics/mobileNet.js";
 import { openDetector } from "../../metrics/openDetector.js";
 import { pixelFeatures } from "../../metrics/pixelFeatures.js";
 import type { Generator } from "../../networks/network.js";
@@ -40,13 +41,17 @@ export async function run(options: Options): Promise<void> {
   }
 }
 
-async function openFeatures({ detector: file, device }: Options): Promise<{
+async function openFeatures({ detector: named, device }: Options): Promise<{
   features: Features;
   dispose(): void;
 }> {
-  if (file === undefined) return { features: pixelFeatures, dispose: () => {} };
-  if (!isFile(file)) throw new UserError(`--detector ${file}: no such file`);
-  const detector = await openDetector(kindOfFile(file), file, device);
+  if (named === undefined) return { features: pixelFeatures, dispose: () => {} };
+  if (named !== "mobilenet" && !isFile(named))
+    throw new UserError(`--detector ${named}: no such file; give one, or mobilenet`);
+  const detector =
+    named === "mobilenet"
+      ? await openDetector(named, mobileNetFile(), device)
+      : await openDetector(kindOfFile(named), named, device);
   return {
     features: (pictures) => detector.run(pictures, "features"),
     dispose: () => detector.dispose(),
