@@ -1,6 +1,7 @@
 // Makes assets/mobileNetV2.safetensors, which the measures in MobileNet's features look through: the first layers of the
 // MobileNetV2 in the npm package nsfwjs (MIT), as they are there, a byte for each weight. Its authors tuned a network for
-// ImageNet to a task of theirs and kept these layers as they were ("trainable": false), which is checked here.
+// ImageNet to a task of theirs (GantMan/nsfw_model: Keras's MobileNetV2 with its weights for ImageNet, tuned from block 11 on)
+// and kept these layers as they were ("trainable": false), which is checked here.
 //
 //   npm pack nsfwjs@4.3.0 && tar xzf nsfwjs-4.3.0.tgz && node scripts/extractMobileNet.mjs package
 
