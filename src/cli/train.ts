@@ -12,7 +12,7 @@ import { whenRun } from "./whenRun.js";
 /** What is no option of the training itself. */
 export interface TrainCommandOptions extends DeviceOptions {
   cfg?: string;
-  outdir: string;
+  outdir?: string;
   resume?: string;
   dryRun?: boolean;
   show?: boolean;
@@ -51,10 +51,13 @@ export function addTrain(program: Command): void {
       "--cfg <name>",
       `configuration: ${automatic}, ${Object.keys(presets).join(", ")} (default: ${automatic})`,
     )
-    .option("--outdir <folder>", "where runs are written", "runs")
+    .option(
+      "--outdir <folder>",
+      "where runs are written (default: runs; beside the run that --resume names, with other pictures)",
+    )
     .option(
       "--resume <path>",
-      "a run's folder: go on exactly; a snapshot or a file of another program (see import): start from its networks",
+      "a run's folder: go on exactly, or with other --data start from its networks; a snapshot or a file of another program (see import): start from its networks, with the options that it was trained with",
     );
   addDeviceOptions(command)
     .addOption(

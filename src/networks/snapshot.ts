@@ -30,6 +30,8 @@ export interface SnapshotInfo {
   growth?: Growth | undefined;
   /** Where the networks come from, when not from a training of this program alone. */
   origin?: Origin | undefined;
+  /** The options of the training that they come from, which knows how to read them. */
+  training?: unknown;
 }
 
 const originSchema = z.strictObject({
@@ -90,7 +92,7 @@ export function writeSnapshot(
   networks: Readonly<Partial<Record<NetworkPrefix, Module>>>,
   info: SnapshotInfo,
 ): void {
-  const { description, curNimg, classNames, growth, origin } = info;
+  const { description, curNimg, classNames, growth, origin, training } = info;
   writeSafetensors(file, prefixedState(networks), {
     format,
     architecture: description.architecture,
@@ -99,6 +101,7 @@ export function writeSnapshot(
     classNames: JSON.stringify(classNames),
     ...(growth ? { growth: JSON.stringify(growth) } : {}),
     ...(origin ? { origin: JSON.stringify(origin) } : {}),
+    ...(training === undefined ? {} : { training: JSON.stringify(training) }),
   });
 }
 
@@ -176,6 +179,7 @@ function parseInfo(metadata: Readonly<Record<string, string>>): SnapshotInfo {
     classNames: z.array(z.string()).parse(json("classNames")),
     growth: growthSchema.optional().parse(json("growth") ?? undefined),
     origin: originSchema.optional().parse(json("origin") ?? undefined),
+    training: json("training") ?? undefined,
   };
 }
 

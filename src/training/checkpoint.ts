@@ -96,6 +96,14 @@ export function readSettingChanges(file: string): SettingChange[] {
   return progress.changes;
 }
 
+/** Real images shown when the state was written. @throws UserError when the file is damaged */
+export function readCurNimg(file: string): number {
+  const { trainer } = valuesIn(file, readSafetensorsHeader(file).metadata);
+  const { data } = z.object({ curNimg: z.number().nonnegative() }).safeParse(trainer);
+  if (!data) throw damaged(file);
+  return data.curNimg;
+}
+
 /** The name of the first tensor that has them. */
 function notFinite(tensors: readonly (readonly [string, Tensor])[]): string | undefined {
   return tensors.find(([, tensor]) => !tensor.allFinite())?.[0];

@@ -130,7 +130,8 @@ function valuesFor(cfg: string, resolution: number, given: TrainingOptions): Val
   return { ...Object.fromEntries(preset), ...definedOf(given) } as Values;
 }
 
-function definedOf(given: TrainingOptions): TrainingOptions {
+/** Those that have a value. */
+export function definedOf(given: TrainingOptions): TrainingOptions {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 

@@ -21,6 +21,7 @@ import { fadeReals } from "./growth.js";
 import { metricLine, metricRow, openMeter } from "./measuring.js";
 import { networkHistograms } from "./networkHistograms.js";
 import { Progress } from "./progress.js";
+import { trainingOf } from "./recipe.js";
 import type { RunDirectory } from "./runDirectory.js";
 import { largestBatch } from "./schedule.js";
 import { settingOf, withChanges } from "./settings.js";
@@ -330,7 +331,7 @@ class TrainingLoop {
       { G_ema: gEma, G, D },
       {
         ...{ description: network, curNimg, classNames: data.classNames },
-        ...{ growth: schedulePoint.growth, origin },
+        ...{ growth: schedulePoint.growth, origin, training: trainingOf(this.#trainer.config) },
       },
     );
   }

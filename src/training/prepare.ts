@@ -8,12 +8,20 @@ import { UserError } from "../system/errors.js";
 import { checkPrecision } from "../torch/precision.js";
 import type { Device } from "../torch/tensor.js";
 import { automatic, automaticChoice, automaticKimg } from "./auto.js";
-import { type Basis, checkValues, type DatasetFacts, resolveConfig, type Transfer } from "./config.js";
+import {
+  type Basis,
+  checkValues,
+  type DatasetFacts,
+  definedOf,
+  resolveConfig,
+  type Transfer,
+} from "./config.js";
 import type { TrainingConfig } from "./configSchema.js";
 import { estimateRun } from "./dryRun.js";
 import { OptionError } from "./optionError.js";
 import type { TrainingOptions } from "./options.js";
 import { presetNamed } from "./presets.js";
+import { recipeOf, trainingIn, withoutReplaced } from "./recipe.js";
 import { nimgOfGrowth } from "./schedule.js";
 
 /** What is wanted of a new run. */
@@ -23,6 +31,8 @@ export interface RunRequest {
   options: TrainingOptions;
   /** The networks to start from instead of fresh ones; open until the run has started. */
   network?: SnapshotSource | undefined;
+  /** The training that these come from, where their file does not say: snapshots of earlier versions. */
+  before?: TrainingConfig | undefined;
   device: Device;
   /** Where prepared pictures are kept. */
   cacheDirectory?: string | undefined;
@@ -52,6 +62,12 @@ export interface Foundation {
   cfg: string;
   /** Values in the place of the preset's, and why. */
   instead: { options: TrainingOptions; source: string };
+  /** Whether nobody has chosen a configuration. */
+  isAutomatic: boolean;
+  /** The training of the networks that the run starts from. */
+  before?: TrainingConfig | undefined;
+  /** Whether the run keeps its options. */
+  isKept: boolean;
 }
 
 /** What a run will take, measured on this machine before it starts. */
@@ -66,18 +82,20 @@ export interface Plan {
  */
 export async function prepareRun(request: RunRequest, listener: PreparationListener): Promise<PreparedRun> {
   const { options, network, device, cacheDirectory } = request;
-  const { data: source, subset, background = "white", cond: conditional = false, mirror = false } = options;
   checkValues(options);
-  const { seed } = presetNamed(foundationOf(request, 64).cfg).values(64); // the same at every resolution
+  const early = foundationOf(request, 64); // what is asked of it here is the same at every resolution
+  const chosen = { ...early.instead.options, ...definedOf(options) };
+  const { background = "white", cond: conditional = false, mirror = false } = chosen;
+  const subsetSeed = chosen.seed ?? presetNamed(early.cfg).values(64).seed[0];
+  const { data: source, subset } = options;
   if (source === undefined)
     throw new OptionError(
       (name) =>
         `${name("data")} is missing: give a folder, a zip or emoji, for example ${name("data", "emoji:smileys")}`,
     );
-  checkPrecisionOf(options.precision, device);
+  checkPrecisionOf(chosen.precision, device);
   checkStart(options, network);
   const resolution = options.resolution ?? network?.info.description.config.resolution;
-  const subsetSeed = options.seed ?? seed[0];
   if (!network) checkEarly(request);
   const dataset = await openPictures(
     {
@@ -96,7 +114,7 @@ export async function prepareRun(request: RunRequest, listener: PreparationListe
     };
     const foundation = foundationOf(request, dataset.resolution);
     const config = configOf(request, facts, foundation);
-    if (!isAutomatic(request)) return { config, dataset, foundation };
+    if (!foundation.isAutomatic) return { config, dataset, foundation };
     listener.measuring?.(config);
     const { secPerKimg } = estimateRun(config, device);
     return { dataset, ...planned({ request, facts, foundation, config, secPerKimg }) };
@@ -106,25 +124,34 @@ export async function prepareRun(request: RunRequest, listener: PreparationListe
   }
 }
 
-function isAutomatic({ cfg = automatic }: RunRequest): boolean {
-  return cfg === automatic;
-}
-
 /** Whether the length of the run follows a measurement. */
-export function choosesLength(request: RunRequest): boolean {
-  return isAutomatic(request) && request.options.kimg === undefined && request.device === "cpu";
+export function choosesLength({ options, device }: RunRequest, { isAutomatic }: Foundation): boolean {
+  return isAutomatic && options.kimg === undefined && device === "cpu";
 }
 
 /** @throws OptionError when there is no such configuration */
 export function foundationOf(request: RunRequest, resolution: number): Foundation {
-  const { cfg = automatic, device, network } = request;
-  if (!isAutomatic(request)) {
+  const { cfg = automatic, device, network, options } = request;
+  const before = network && (request.before ?? trainingIn(network.info.training));
+  if (before && (cfg === automatic || cfg === before.cfg)) {
+    const instead = withoutReplaced(recipeOf(before), options);
+    const source = "the training of its networks";
+    return {
+      cfg: before.cfg,
+      instead: { options: instead, source },
+      isAutomatic: false,
+      before,
+      isKept: true,
+    };
+  }
+  if (cfg !== automatic) {
     presetNamed(cfg);
-    return { cfg, instead: { options: {}, source: "" } };
+    return { cfg, instead: { options: {}, source: "" }, isAutomatic: false, before, isKept: false };
   }
   const architecture = network?.info.description.architecture;
   const choice = automaticChoice({ device, resolution, architecture });
-  return { cfg: choice.cfg, instead: { options: choice.options, source: `auto, ${resolution} px` } };
+  const instead = { options: choice.options, source: `auto, ${resolution} px` };
+  return { cfg: choice.cfg, instead, isAutomatic: true, before, isKept: false };
 }
 
 function configOf(
@@ -157,7 +184,7 @@ function planned(about: {
   const { request, facts, foundation, config, secPerKimg } = about;
   const start = config.transfer?.kimg ?? 0;
   const planOf = ({ kimg }: TrainingConfig): Plan => ({ secPerKimg, seconds: (kimg - start) * secPerKimg });
-  if (!choosesLength(request)) return { config, foundation, plan: planOf(config) };
+  if (!choosesLength(request, foundation)) return { config, foundation, plan: planOf(config) };
   const { source, options } = foundation.instead;
   const kimg = start + automaticKimg(secPerKimg);
   const timed = { ...foundation, instead: { source, options: { ...options, kimg } } };

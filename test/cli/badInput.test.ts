@@ -160,6 +160,7 @@ describe("--resume DIR: one line, exit code 2, and the run stays as it was", () 
       () => [work.path("large", runName)],
     ],
     ["an option that cannot change", /--gamma/, () => [run, "--gamma", "3"]],
+    ["a length that it is past", /--kimg 0\.02: .* has shown 0\.04 kimg/, () => [run, "--kimg", "0.02"]],
   ])("%s", async (_, pattern, args) => {
     const files = () =>
       [run, work.path("cut", runName)].flatMap((folder) =>

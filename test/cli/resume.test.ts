@@ -102,6 +102,47 @@ describe("a run that is stopped and resumed ends as one that was not", () => {
     await expectSameAsWhole(run);
   });
 
+  it("--dry-run tells what is left, and writes nothing", async () => {
+    expectSuccess(await work.train("dry", "--kimg", "0.12").done);
+    const run = work.path("dry", runName);
+    const contents = () => readdirSync(run).map((name) => [name, readFileSync(join(run, name), "base64")]);
+    const before = contents();
+    const { stdout, ...result } = await resume(run, "--kimg", "0.2", "--dry-run");
+    expectSuccess({ stdout, ...result });
+    expect(stdout).toMatch(/--pl-weight +2 +the run$/m);
+    expect(stdout).toMatch(/--kimg +0\.2 +your choice$/m);
+    expect(stdout).toMatch(/0\.12 of 0\.2 kimg are shown, the others take about/);
+    expect(contents()).toEqual(before);
+  });
+
+  it("with its pictures in another place goes on; with another one, a new run goes on from its networks", async () => {
+    await writePictures(work.path("mine"), 12);
+    const args = ["--data", "mine", "--kimg", "0.08", "--metrics", "none"];
+    expectSuccess(await work.train("moved", ...args).done);
+    const run = work.path("moved", "00000-mine-stylegan2-small-8");
+    renameSync(work.path("mine"), work.path("theirs"));
+    expectUserError(await resume(run, "--kimg", "0.12"), /there is no mine/);
+    const moved = await resume(run, "--data", "theirs", "--kimg", "0.12");
+    expectSuccess(moved);
+    expect(statsOf(run).at(-1)?.nimg).toBe(120);
+    // From now on it knows where they are.
+    expectSuccess(await resume(run, "--kimg", "0.16"));
+
+    await writePictures(work.path("theirs", "more"), 1);
+    expectUserError(await resume(run, "--kimg", "0.2"), /--data says where/);
+    const added = await resume(run, "--data", "theirs", "--kimg", "0.04");
+    expectSuccess(added);
+    expect(added.stdout).toMatch(
+      /^The options are those that \S+network-snapshot-000000_160\.safetensors was trained with, but --kimg 0\.04 \(was 0\.16\), --ema-rampup none \(was 0\.05\)$/m,
+    );
+    const other = work.path("moved", "00001-theirs-stylegan2-small-8");
+    const { batch, pathLength, styleMixing, data } = JSON.parse(
+      readFileSync(join(other, "training_options.json"), "utf8"),
+    );
+    expect({ batch, styleMixing, mirror: data.mirror }).toEqual({ batch: 4, styleMixing: 0.9, mirror: true });
+    expect(pathLength.weight).toBe(2);
+  });
+
   it("a crash between the state and its snapshot is made good", async () => {
     const run = work.path("between", runName);
     cpSync(whole, run, { recursive: true });

@@ -136,6 +136,13 @@ describe("train", () => {
       readFileSync(work.path("runs", runName, "fakes000000_200.png")),
     );
     expect(statsOf(run).map(({ nimg }) => nimg)).toEqual([40]);
+    // Without its --cfg and options, those of its training are taken.
+    const bare = ["train", "--resume", file, "--data", "data", "--kimg", "0.02", "--outdir", "bare"];
+    const kept = await work.run(...bare, "--threads", "1");
+    expectSuccess(kept);
+    expect(kept.stdout).toMatch(/^The options are those that .* but --kimg 0\.02 \(was 0\.2\)/m);
+    const options = JSON.parse(readFileSync(work.path("bare", runName, "training_options.json"), "utf8"));
+    expect(options).toMatchObject({ batch: 4, styleMixing: 0.9, pathLength: { weight: 2 } });
   });
 
   it("names, counts and leaves out a file that is no image, and goes on", async () => {

@@ -8,15 +8,21 @@ import { snapshotPattern } from "../../protocol/runFiles.js";
 import { UserError } from "../../system/errors.js";
 import { isDirectory } from "../../system/files.js";
 import { threads, torchVersion } from "../../torch/runtime.js";
+import type { TrainingConfig } from "../../training/configSchema.js";
 import { shortNumber } from "../../training/measuring.js";
 import { asFlag, OptionError } from "../../training/optionError.js";
+import { flagOf } from "../../training/options.js";
 import { checkNetworkPath, foundationOf, prepareRun, type RunRequest } from "../../training/prepare.js";
+import { differencesOf, recipeOf } from "../../training/recipe.js";
 import {
   type FinishedRun,
+  isSameRun,
+  prepareResume,
   type RunListener,
   resumeRun,
   type StartedRun,
   startRun,
+  trainingOfRun,
 } from "../../training/run.js";
 import { DivergenceError } from "../../training/statistics.js";
 import { calledAs } from "../calledAs.js";
@@ -27,7 +33,7 @@ import { givenOptions } from "../trainOptions.js";
 import { printNotes, useDevice } from "./openNetwork.js";
 import { type Preparation, preparation } from "./preparation.js";
 import { serveTraining, type TrainingPage } from "./serveTraining.js";
-import { printConfiguration, printDryRun } from "./trainFacts.js";
+import { printConfiguration, printDryRun, valueText } from "./trainFacts.js";
 
 /** Errors about options name them as they stand on the command line. */
 export async function run(options: TrainCommandOptions): Promise<void> {
@@ -47,14 +53,58 @@ async function runCommand(options: TrainCommandOptions): Promise<void> {
   }
   useDevice(options);
   const request: RunRequest = { cfg, options: given, device };
-  const isResume = resume !== undefined && isDirectory(resume);
-  const page = await openPage(options, isResume ? dirname(resolve(resume)) : options.outdir);
+  if (resume === undefined || !isDirectory(resume)) {
+    await withPage(options, options.outdir ?? "runs", (telling) => startNew(request, options, telling));
+    return;
+  }
+  const beside = dirname(resolve(resume));
+  // With other pictures, or options that are the run's for good, a new run goes on from its networks.
+  const silent = preparation(undefined, { mayTakeDays: true });
+  if (given.data === undefined || (await isSameRun(resume, request, silent))) {
+    await withPage(options, beside, (telling) => goOn(request, { resume, dryRun: options.dryRun }, telling));
+    return;
+  }
+  const whole = { ...request, before: trainingOfRun(resume) };
+  const from = { ...options, resume: latestSnapshot(resume), outdir: options.outdir ?? beside };
+  await withPage(options, from.outdir, (telling) => startNew(whole, from, telling));
+}
+
+/** Where is told what goes on. */
+interface Telling {
+  page: TrainingPage | undefined;
+  before: Preparation;
+}
+
+async function withPage(
+  options: TrainCommandOptions,
+  folder: string,
+  body: (telling: Telling) => Promise<void>,
+): Promise<void> {
+  const page = await openPage(options, folder);
+  const mayTakeDays = options.yes === true || "kimg" in options;
   try {
-    const before = preparation(page, { mayTakeDays: options.yes === true || given.kimg !== undefined });
-    if (isResume) await trained(page, before, (listener) => resumeRun(resume, request, listener));
-    else await startNew(request, options, { page, before });
+    await body({ page, before: preparation(page, { mayTakeDays }) });
   } finally {
     page?.close();
+  }
+}
+
+async function goOn(
+  request: RunRequest,
+  { resume, dryRun }: { resume: string; dryRun: boolean | undefined },
+  { page, before }: Telling,
+): Promise<void> {
+  if (!dryRun) {
+    await trained(page, before, (listener) => resumeRun(resume, request, listener));
+    return;
+  }
+  const prepared = await prepareResume(resume, request, before);
+  try {
+    const { config, curNimg } = prepared;
+    const instead = { options: recipeOf(config).options, source: "the run" };
+    printDryRun({ ...prepared, origins: { cfg: config.cfg, instead }, shownKimg: curNimg / 1000 }, request);
+  } finally {
+    prepared.dataset.close();
   }
 }
 
@@ -70,8 +120,8 @@ async function openPage(
 
 async function startNew(
   request: RunRequest,
-  { resume, outdir, dryRun }: TrainCommandOptions,
-  { page, before }: { page: TrainingPage | undefined; before: Preparation },
+  { resume, outdir = "runs", dryRun }: TrainCommandOptions,
+  { page, before }: Telling,
 ): Promise<void> {
   foundationOf(request, 64); // says at once when there is no such configuration
   if (resume !== undefined) checkNetworkPath(resume);
@@ -85,7 +135,8 @@ async function startNew(
     }
     const prepared = await prepareRun(whole, before);
     try {
-      printDryRun(prepared, request);
+      const { foundation, config } = prepared;
+      printDryRun({ ...prepared, origins: foundation, shownKimg: config.transfer?.kimg ?? 0 }, request);
     } finally {
       prepared.dataset.close();
     }
@@ -113,6 +164,7 @@ async function trained(
       training = { about, reporter, stop };
       page?.show({ state: "run", run: basename(resolve(about.run.path)) });
       reporter.message(headline(about));
+      if (about.start) reporter.message(aboutStart(about.config, about.start));
       return reporter;
     },
     shouldStop: () => training?.stop.signal !== undefined,
@@ -140,6 +192,22 @@ function headline({ run, config, dataset }: StartedRun): string {
   const shown = dataset.length * (mirror ? 2 : 1);
   const fewer = shown < config.batch ? " (more than there are: a step shows some several times)" : "";
   return `${run.path}: ${config.cfg} on ${pictures}, batch ${config.batch}${fewer}, libtorch ${torchVersion()}, ${threads()} threads`;
+}
+
+/** Whether the run is trained as its networks were, and what is otherwise. */
+function aboutStart(
+  config: TrainingConfig,
+  { file, before, isKept }: NonNullable<StartedRun["start"]>,
+): string {
+  if (!before)
+    return `${file} says nothing of its training, as files of earlier versions and of other programs: the options are those of --cfg ${config.cfg}`;
+  if (!isKept)
+    return `The options are those of --cfg ${config.cfg}; ${file} was trained with --cfg ${before.cfg}, and without --cfg a run takes over its options`;
+  const changed = differencesOf(before, config).map(
+    ({ name, before, after }) => `${flagOf(name)} ${valueText(after)} (was ${valueText(before)})`,
+  );
+  const but = changed.length === 0 ? "" : `, but ${changed.join(", ")}`;
+  return `The options are those that ${file} was trained with${but}`;
 }
 
 /** Its command works as it stands. */

@@ -4,7 +4,13 @@ import { isByResolution } from "../../training/byResolution.js";
 import { type Origin, originsOf } from "../../training/config.js";
 import { estimateRun } from "../../training/dryRun.js";
 import { flagOf, type TrainingOptions } from "../../training/options.js";
-import { choosesLength, foundationOf, type PreparedRun, type RunRequest } from "../../training/prepare.js";
+import {
+  choosesLength,
+  type Foundation,
+  foundationOf,
+  type PreparedRun,
+  type RunRequest,
+} from "../../training/prepare.js";
 import { presetNamed, sources } from "../../training/presets.js";
 import { duration } from "../progress.js";
 
@@ -16,21 +22,30 @@ export function printConfiguration({ cfg, options, device }: RunRequest): void {
   const foundation = foundationOf({ cfg, options, device }, resolution);
   out(`${foundation.cfg}: ${presetNamed(foundation.cfg).summary}`);
   const origins = originsOf(foundation.cfg, resolution, options, foundation.instead);
-  const isMeasured = choosesLength({ cfg, options, device });
+  const isMeasured = choosesLength({ cfg, options, device }, foundation);
   out(
     `At ${resolution} px (--resolution)${isMeasured ? ", as long as this machine takes for about three hours" : ""}:\n`,
   );
   printOrigins(origins.filter(({ name }) => !isMeasured || name !== "kimg"));
 }
 
-/** `--dry-run` */
+/** `--dry-run`, of a new run or of one that goes on. */
 export function printDryRun(
-  { config, dataset, foundation }: PreparedRun,
+  about: Pick<PreparedRun, "config" | "dataset"> & {
+    origins: Pick<Foundation, "cfg" | "instead">;
+    shownKimg: number;
+  },
   { options, device }: { options: TrainingOptions; device: string },
 ): void {
+  const { config, dataset, origins, shownKimg } = about;
   out(JSON.stringify(config, null, 2));
   out("\nWhere the values come from:");
-  printOrigins(originsOf(config.cfg, dataset.resolution, options, foundation.instead));
+  printOrigins(originsOf(origins.cfg, dataset.resolution, options, origins.instead));
+  const leftKimg = Math.max(config.kimg - shownKimg, 0);
+  const left =
+    shownKimg === 0
+      ? `${config.kimg} kimg take`
+      : `${shownKimg} of ${config.kimg} kimg are shown, the others take`;
   const { sizes, phaseSeconds, secPerKimg, peakMemoryMb } = estimateRun(config, device);
   out(`\n${"part".padEnd(28)}${"parameters".padStart(12)}${"buffers".padStart(12)}`);
   for (const { name, parameters, buffers } of sizes)
@@ -38,9 +53,7 @@ export function printDryRun(
   out(`\n${dataset.length} pictures. One step of each phase, measured on random pictures:`);
   for (const [name, seconds] of Object.entries(phaseSeconds))
     out(`  ${name.padEnd(8)}${seconds.toFixed(3)} s`);
-  out(
-    `${secPerKimg.toFixed(1)} sec/kimg; ${config.kimg} kimg take about ${duration(secPerKimg * config.kimg)}`,
-  );
+  out(`${secPerKimg.toFixed(1)} sec/kimg; ${left} about ${duration(secPerKimg * leftKimg)}`);
   out(`memory: ${peakMemoryMb} MB at the peak`);
 }
 
@@ -62,7 +75,7 @@ function printOrigins(origins: readonly Origin[]): void {
 }
 
 /** As it would be given on the command line. */
-function valueText(value: unknown): string {
+export function valueText(value: unknown): string {
   if (value === null) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.length > 0 ? value.join(",") : "none";
