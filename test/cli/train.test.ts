@@ -162,6 +162,9 @@ describe("generate", () => {
     const args = ["generate", "--network", `runs/${runName}`, "--seeds", "0-2,11", "--grid", "2x2"];
     expectSuccess(await work.run(...args, "--outdir", "out"));
     expectSuccess(await work.run(...args, "--outdir", "again"));
+    const fewer = await work.run(...args.slice(0, -1), "1x2", "--outdir", "fewer");
+    expectSuccess(fewer);
+    expect(fewer.stderr).toContain("2 places for 4 pictures; the last 2 are not in it");
     const names = ["grid.png", "seed0000.png", "seed0001.png", "seed0002.png", "seed0011.png"];
     expect(readdirSync(work.path("out")).sort()).toEqual(names);
     for (const name of names)

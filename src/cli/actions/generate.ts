@@ -43,6 +43,10 @@ async function writePictures(G: Generator, request: GenerateOptions): Promise<vo
   const places = request.grid ? request.grid.columns * request.grid.rows : 0;
   if (grid && places > total)
     process.stderr.write(`The grid has ${places} places for ${total} pictures; the rest stays black.\n`);
+  if (grid && places > 0 && places < total)
+    process.stderr.write(
+      `The grid has ${places} places for ${total} pictures; the last ${total - places} are not in it.\n`,
+    );
   const what = `${written} ${written === 1 ? "picture" : "pictures"}`;
   process.stdout.write(
     written < total
