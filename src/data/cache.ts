@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { crc32, crc32Text } from "../system/crc32.js";
 import { UserError } from "../system/errors.js";
+import { decode } from "./decode.js";
 import {
   type ImageSource,
   PARALLEL_BYTES,
@@ -25,7 +26,10 @@ import {
   type SourceFile,
 } from "./imageSource.js";
 import { mapInOrder } from "./mapInOrder.js";
-import { type PrepareOptions, prepareImage } from "./prepareImage.js";
+import { type PrepareOptions, squarePixels } from "./prepareImage.js";
+import type { FindingCounts } from "./survey/findings.js";
+import { lookOf } from "./survey/lookAt.js";
+import { type Look, Survey, tinySide } from "./survey/survey.js";
 
 /** Raise it whenever the same source would be prepared to other bytes or another index. */
 const FORMAT_VERSION = 1;
@@ -54,6 +58,8 @@ export interface PreparedImages extends Index {
   readonly descriptor: number;
   readonly pixelsFile: string;
   readonly fingerprint: string;
+  /** What was seen of the images while they were prepared; undefined where that was done before. */
+  readonly seen?: FindingCounts;
 }
 
 export interface CacheOptions extends PrepareOptions {
@@ -61,6 +67,9 @@ export interface CacheOptions extends PrepareOptions {
   readonly directory: string;
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+/** With what is seen while an index is made, and not kept in it. */
+type Made = Index & { seen?: FindingCounts };
 
 /**
  * Opens the prepared images of a source, and prepares them first if that has not been done. The caller closes the
@@ -72,7 +81,7 @@ export async function openPreparedImages(options: CacheOptions): Promise<Prepare
   const pixelsFile = join(directory, `${fingerprint}.rgb`);
   const indexFile = join(directory, `${fingerprint}.json`);
 
-  const index = (await readIndex(indexFile)) ?? (await prepare({ ...options, pixelsFile, indexFile }));
+  const index: Made = (await readIndex(indexFile)) ?? (await prepare({ ...options, pixelsFile, indexFile }));
   let descriptor = openIfWhole(pixelsFile, index.files.length * resolution ** 2 * 3);
   if (descriptor !== undefined) return { ...index, descriptor, pixelsFile, fingerprint };
 
@@ -122,16 +131,17 @@ function openIfWhole(file: string, bytes: number): number | undefined {
  * Writes both files under temporary names and renames them, the pixels first: an index is then never without its
  * pixels. Two processes may do this at once, for they write the same bytes.
  */
-async function prepare(options: CacheOptions & { pixelsFile: string; indexFile: string }): Promise<Index> {
+async function prepare(options: CacheOptions & { pixelsFile: string; indexFile: string }): Promise<Made> {
   const { directory, pixelsFile, indexFile } = options;
   const temporary = join(directory, `${randomUUID()}.tmp`);
   try {
     await mkdir(directory, { recursive: true });
     await removeAbandoned(directory);
     const handle = await open(temporary, "wx");
+    const survey = new Survey({ tinySide: Math.min(tinySide, options.resolution) });
     let index: Index;
     try {
-      index = await writePixels(handle, options);
+      index = await writePixels(handle, survey, options);
       await handle.sync(); // else a power cut could leave a file of the right size without its content
     } finally {
       await handle.close();
@@ -139,7 +149,7 @@ async function prepare(options: CacheOptions & { pixelsFile: string; indexFile: 
     await rename(temporary, pixelsFile);
     await writeFile(temporary, JSON.stringify(index), { flush: true });
     await rename(temporary, indexFile);
-    return index;
+    return { ...index, seen: survey.counts };
   } catch (error) {
     throw explainWriteError(error, options);
   } finally {
@@ -147,7 +157,7 @@ async function prepare(options: CacheOptions & { pixelsFile: string; indexFile: 
   }
 }
 
-async function writePixels(handle: FileHandle, options: CacheOptions): Promise<Index> {
+async function writePixels(handle: FileHandle, survey: Survey, options: CacheOptions): Promise<Index> {
   const { source, onProgress } = options;
   const index: Index = { files: [], skipped: [] };
   const digests: string[] = [];
@@ -158,7 +168,8 @@ async function writePixels(handle: FileHandle, options: CacheOptions): Promise<I
     } else {
       await handle.appendFile(result.pixels);
       digests.push(crc32Text(crc32(result.pixels)));
-      index.files.push(result.file);
+      index.files.push(result.look.file);
+      survey.add(result.look);
     }
     onProgress?.(++done, source.images.length);
   }
@@ -167,10 +178,15 @@ async function writePixels(handle: FileHandle, options: CacheOptions): Promise<I
 
 async function prepareFile(
   file: SourceFile,
-  options: PrepareOptions,
-): Promise<{ file: string; pixels: Buffer } | SkippedFile> {
+  { resolution, background }: PrepareOptions,
+): Promise<{ look: Look; pixels: Buffer } | SkippedFile> {
   try {
-    return { file: file.path, pixels: await prepareImage(await file.read(), options) };
+    const bytes = await file.read();
+    return await decode(bytes, background, async (image, metadata) => {
+      const pixels = await squarePixels(image, resolution);
+      const raster = { width: resolution, height: resolution, pixels };
+      return { pixels, look: lookOf(raster, { file: file.path, bytes, metadata }) };
+    });
   } catch (error) {
     return { file: file.path, reason: reasonOf(error) };
   }

@@ -8,6 +8,7 @@ import { type Classes, readClasses } from "./classes.js";
 import type { ImageSource, SkippedFile } from "./imageSource.js";
 import { noImages, openSource } from "./openSource.js";
 import { checkBackground, imageSize } from "./prepareImage.js";
+import type { FindingCounts } from "./survey/findings.js";
 
 const DEFAULT_RESOLUTION = 64;
 
@@ -43,6 +44,8 @@ export interface Dataset {
   readonly classNames: readonly string[];
   /** Images that could not be read, and why. */
   readonly skipped: readonly SkippedFile[];
+  /** What was seen of the images while they were prepared; undefined where that was done before. */
+  readonly seen?: FindingCounts | undefined;
   /** Path of each image inside the source. */
   readonly fileNames: readonly string[];
   /** Class index of an image; -1 when unconditional. */
@@ -143,6 +146,7 @@ class PreparedDataset implements Dataset {
   readonly length: number;
   readonly classNames: readonly string[];
   readonly skipped: readonly SkippedFile[];
+  readonly seen: FindingCounts | undefined;
   readonly fileNames: readonly string[];
   readonly #imageBytes: number;
   readonly #labels: Int32Array | undefined;
@@ -160,6 +164,7 @@ class PreparedDataset implements Dataset {
     this.length = this.fileNames.length;
     this.classNames = classes?.names ?? [];
     this.skipped = skipped;
+    this.seen = prepared.seen;
     this.#imageBytes = resolution ** 2 * 3;
     this.#labels = classes?.labels;
     this.#chosen = chosen;

@@ -1,4 +1,4 @@
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { UserError } from "../system/errors.js";
 import { decode } from "./decode.js";
 import { checkSvg } from "./svgBounds.js";
@@ -16,19 +16,21 @@ export interface PrepareOptions {
  * the picture is damaged.
  */
 export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): Promise<Buffer> {
-  const { resolution, background } = options;
-  const { data, info } = await decode(bytes, background, (image) =>
-    image
-      .resize(resolution, resolution, {
-        fit: "cover",
-        position: "centre",
-        kernel: "lanczos3",
-        fastShrinkOnLoad: false, // leave the last halving to the Lanczos filter
-      })
-      .toColourspace("srgb")
-      .raw()
-      .toBuffer({ resolveWithObject: true }),
-  );
+  return decode(bytes, options.background, (image) => squarePixels(image, options.resolution));
+}
+
+/** The centre square of a picture, as `prepareImage`. */
+export async function squarePixels(image: Sharp, resolution: number): Promise<Buffer> {
+  const { data, info } = await image
+    .resize(resolution, resolution, {
+      fit: "cover",
+      position: "centre",
+      kernel: "lanczos3",
+      fastShrinkOnLoad: false, // leave the last halving to the Lanczos filter
+    })
+    .toColourspace("srgb")
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels instead of 3`);
   return data;
 }

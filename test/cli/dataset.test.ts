@@ -24,6 +24,11 @@ it("makes a zip that a network with classes is trained on", async () => {
   );
   expectSuccess(trained);
   expect(trained.stdout).toContain("on 10 pictures, mirrored, at 8 px");
+  // Plain ones, which are blank, of the same colours in both folders.
+  expect(trained.stdout).toMatch(
+    /^Among the pictures: 10 of one colour, 4 copies of others\. Which: .* dataset set\.zip --check$/m,
+  );
+  expect(trained.stdout).toMatch(/^2 classes: left 6, right 4$/m);
   expectUserError(await work.run("dataset", "data", "set.zip"), /set\.zip is already there/);
   const only = await work.run("dataset", "data", "--check", "--report", "look");
   expectSuccess(only);

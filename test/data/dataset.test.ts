@@ -60,6 +60,15 @@ describe("folders", () => {
     for (const { reason } of dataset.skipped) expect(reason).toMatch(/^[^\n]+$/);
   });
 
+  it("says what it has seen while it prepares, and only then", async () => {
+    const picture = await noise(64).png().toBuffer();
+    await workspace.write("a.png", picture);
+    await workspace.write("b.png", picture);
+    await workspace.write("white.png", await png("white"));
+    expect((await workspace.open()).seen).toMatchObject({ duplicates: 1, blank: 1, tiny: 0 });
+    expect((await workspace.open()).seen).toBeUndefined();
+  });
+
   it("follows links to folders, but not in circles", async () => {
     await writeColors("a/x.png");
     await symlink(join(workspace.data, "a"), join(workspace.data, "b"));

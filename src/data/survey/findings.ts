@@ -14,3 +14,5 @@ export const findingNames = Object.keys(findings) as Finding[];
 
 /** Those that a set can be made without. */
 export const droppable = findingNames.filter((name) => findings[name].droppable);
+
+export type FindingCounts = Readonly<Partial<Record<Finding, number>>>;

@@ -18,14 +18,23 @@ export async function lookAt(file: SourceFile, options: CropOptions): Promise<Lo
   const bytes = await file.read();
   return decode(bytes, options.background, async (image, metadata) => {
     const { data, info } = await cropped(image, smallOf(options)).raw().toBuffer({ resolveWithObject: true });
-    return {
-      ...{ file: file.path, digest: createHash("sha256").update(bytes).digest("base64") },
-      ...{ format: formatOf(metadata), colour: colourOf(metadata), frames: metadata.pages ?? 1 },
-      ...metadata.autoOrient,
-      refersOutside: metadata.format === "svg" && refersOutside(Buffer.from(bytes).toString("latin1")),
-      raster: { width: info.width, height: info.height, pixels: data },
-    };
+    const raster = { width: info.width, height: info.height, pixels: data };
+    return lookOf(raster, { file: file.path, bytes, metadata });
   });
+}
+
+/** What is seen of a picture that has been decoded anyway. */
+export function lookOf(
+  raster: Raster,
+  { file, bytes, metadata }: { file: string; bytes: Uint8Array; metadata: Metadata },
+): Look {
+  return {
+    ...{ file, digest: createHash("sha256").update(bytes).digest("base64") },
+    ...{ format: formatOf(metadata), colour: colourOf(metadata), frames: metadata.pages ?? 1 },
+    ...metadata.autoOrient,
+    refersOutside: metadata.format === "svg" && refersOutside(Buffer.from(bytes).toString("latin1")),
+    raster,
+  };
 }
 
 /** Without bars, which would hide that a picture is blank. */

@@ -1,6 +1,6 @@
 // What was found in a set of pictures, in lines for a terminal.
 
-import { type Finding, findingNames, findings } from "./findings.js";
+import { type Finding, type FindingCounts, findingNames, findings } from "./findings.js";
 import type { Survey } from "./survey.js";
 
 /** Files of a finding that are named. */
@@ -88,7 +88,7 @@ function reasonLines(survey: Survey): string[] {
 }
 
 /** One line for those who train: what is wrong with a set, if anything is. */
-export function shortLine(counts: Readonly<Partial<Record<Finding, number>>>): string | undefined {
+export function shortLine(counts: FindingCounts): string | undefined {
   const said: Partial<Record<Finding, string>> = {
     duplicates: "copies of others",
     "near-duplicates": "nearly the same as others",

@@ -1,7 +1,7 @@
 // What a set of pictures is like, gathered picture by picture: nothing is kept of one but what tells others alike.
 
 import type { SkippedFile } from "../imageSource.js";
-import { type Finding, findingNames } from "./findings.js";
+import { type Finding, type FindingCounts, findingNames } from "./findings.js";
 import { cellsAlong, cellsOf, deviationOf, type Raster } from "./fingerprint.js";
 import { NearDuplicates } from "./nearDuplicates.js";
 
@@ -106,6 +106,11 @@ export class Survey {
   /** The files with one of these findings. */
   filesWith(names: readonly Finding[]): Set<string> {
     return new Set(names.flatMap((name) => this.of(name).map(({ file }) => file)));
+  }
+
+  /** How many files have each finding. */
+  get counts(): FindingCounts {
+    return Object.fromEntries(findingNames.map((name) => [name, this.of(name).length]));
   }
 
   of(name: Finding): readonly Found[] {
