@@ -182,7 +182,7 @@ async function prepareFile(
 ): Promise<{ look: Look; pixels: Buffer } | SkippedFile> {
   try {
     const bytes = await file.read();
-    return await decode(bytes, background, async (image, metadata) => {
+    return await decode(bytes, { background }, async (image, metadata) => {
       const pixels = await squarePixels(image, resolution);
       const raster = { width: resolution, height: resolution, pixels };
       return { pixels, look: lookOf(raster, { file: file.path, bytes, metadata }) };

@@ -1,12 +1,26 @@
 // Pictures of strangers, decoded in bounded memory.
 
+import { availableParallelism } from "node:os";
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { checkSvg } from "./svgBounds.js";
 
-/** What decoding may take in all. A picture that takes more than half of it is decoded alone. */
+/**
+ * What decoding may take in all. A picture that takes more than half of it is decoded alone, and there are no more at once
+ * than processors: with each of them the allocator holds more back.
+ */
 const sharedBytes = 128 * 2 ** 20;
-/** And of one picture, which makes 500 MB with the rest of the program and what the allocator holds back. */
-export const MAX_DECODED_BYTES = 264 * 2 ** 20;
+/**
+ * And of one picture, where the program is to stay below 500 MB with what the allocator holds back: enough for 75 megapixels
+ * of a progressive JPEG, 28 of a WebP and 12 of an AVIF, and for any size of what is read from top to bottom.
+ */
+export const BOUNDED_BYTES = 220 * 2 ** 20;
+
+export interface DecodeOptions {
+  /** The colour under transparent pixels. */
+  readonly background: string;
+  /** Pictures that take more are refused. Default: none is. */
+  readonly mostBytes?: number;
+}
 
 // libvips would keep whole pictures that have been decoded, which nobody asks for again.
 sharp.cache(false);
@@ -18,7 +32,7 @@ sharp.cache(false);
  */
 export async function decode<Result>(
   bytes: Uint8Array,
-  background: string,
+  { background, mostBytes = Number.POSITIVE_INFINITY }: DecodeOptions,
   work: (image: Sharp, metadata: Metadata) => Promise<Result>,
 ): Promise<Result> {
   checkSvg(bytes);
@@ -27,11 +41,12 @@ export async function decode<Result>(
   // Gray with alpha would turn the background gray too. Only there: it keeps sharp from decoding at reduced size.
   if (metadata.channels === 2) image.pipelineColourspace("srgb");
   const needed = decodedBytes(metadata);
-  if (needed > MAX_DECODED_BYTES)
+  if (needed > mostBytes)
     throw new Error(
-      `${metadata.width} x ${metadata.height} take ${Math.ceil(needed / 2 ** 20)} MiB to decode, more than ${MAX_DECODED_BYTES / 2 ** 20}: make it smaller`,
+      `${metadata.width} x ${metadata.height} take ${Math.ceil(needed / 2 ** 20)} MiB to decode, more than ${mostBytes / 2 ** 20}: make it smaller`,
     );
-  const giveBack = await memory.take(needed > sharedBytes / 2 ? sharedBytes : needed);
+  const share = Math.max(needed, sharedBytes / availableParallelism());
+  const giveBack = await memory.take(needed > sharedBytes / 2 ? sharedBytes : share);
   try {
     return await work(image.flatten({ background }), metadata);
   } finally {

@@ -16,7 +16,9 @@ export interface PrepareOptions {
  * the picture is damaged.
  */
 export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): Promise<Buffer> {
-  return decode(bytes, options.background, (image) => squarePixels(image, options.resolution));
+  return decode(bytes, { background: options.background }, (image) =>
+    squarePixels(image, options.resolution),
+  );
 }
 
 /** The centre square of a picture, as `prepareImage`. */

@@ -2,7 +2,7 @@
 
 import sharp, { type ResizeOptions, type Sharp } from "sharp";
 import { UserError } from "../../system/errors.js";
-import { decode } from "../decode.js";
+import { BOUNDED_BYTES, type DecodeOptions, decode } from "../decode.js";
 import type { CropMode } from "./cropModes.js";
 
 export interface Size {
@@ -56,7 +56,12 @@ export function cropped(image: Sharp, { crop, size, background, fast = false }: 
   return image.toColourspace("srgb");
 }
 
+/** How pictures are decoded in a program that is to stay small. */
+export function bounded({ background }: CropOptions): DecodeOptions {
+  return { background, mostBytes: BOUNDED_BYTES };
+}
+
 /** @throws Error in one line when the picture cannot be read */
 export function cropToPng(bytes: Uint8Array, options: CropOptions): Promise<Buffer> {
-  return decode(bytes, options.background, (image) => cropped(image, options).png().toBuffer());
+  return decode(bytes, bounded(options), (image) => cropped(image, options).png().toBuffer());
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Metadata } from "sharp";
 import { decode } from "../decode.js";
 import type { SourceFile } from "../imageSource.js";
-import { type CropOptions, type CroppedOptions, cropped, croppedSize } from "../making/crop.js";
+import { bounded, type CropOptions, type CroppedOptions, cropped, croppedSize } from "../making/crop.js";
 import type { CropMode } from "../making/cropModes.js";
 import type { Raster } from "./fingerprint.js";
 import type { Look } from "./survey.js";
@@ -16,7 +16,7 @@ const lookedAtSide = 32;
  */
 export async function lookAt(file: SourceFile, options: CropOptions): Promise<Look> {
   const bytes = await file.read();
-  return decode(bytes, options.background, async (image, metadata) => {
+  return decode(bytes, bounded(options), async (image, metadata) => {
     const { data, info } = await cropped(image, smallOf(options)).raw().toBuffer({ resolveWithObject: true });
     const raster = { width: info.width, height: info.height, pixels: data };
     return lookOf(raster, { file: file.path, bytes, metadata });
@@ -58,7 +58,7 @@ export async function thumbnail(file: SourceFile, options: CropOptions): Promise
   // Even numbers keep bars of whole pixels.
   const even = (side: number) => Math.max(2, 2 * Math.round((side * scale) / 2));
   const size = { width: even(options.size.width), height: even(options.size.height) };
-  const { data, info } = await decode(await file.read(), options.background, (image) =>
+  const { data, info } = await decode(await file.read(), bounded(options), (image) =>
     cropped(image, { ...options, size, fast: true })
       .raw()
       .toBuffer({ resolveWithObject: true }),
