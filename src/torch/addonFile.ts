@@ -5,19 +5,21 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../system/errors.js";
 import { packageRoot, packageVersion } from "../system/packageRoot.js";
 
 /** Whether packages of the system may be installed: a program says so, a person is asked, or not. */
 export type Consent = "yes" | "ask" | "no";
 
-/** As scripts/setup/engine.mjs writes it. */
-interface EngineFile {
-  addon: string;
-  libtorch: string | null;
-  python: string | null;
-  watched: [file: string, identity: string][];
-}
+/** engine.json, as scripts/engine.mjs writes it. */
+const engineFileSchema = z.object({
+  addon: z.string(),
+  libtorch: z.string().nullable(),
+  python: z.string().nullable(),
+  /** Files, and what they were when the addon was made. */
+  watched: z.array(z.tuple([z.string(), z.string()])),
+});
 
 let consent: Consent = "no";
 
@@ -60,14 +62,22 @@ export function setUpEngine(): string {
 
 /** The addon that was made for the libtorch that is there now. */
 function readyEngine(): string | undefined {
-  const file = join(engineFolder(), "engine.json");
-  if (!existsSync(file)) return undefined;
-  const made = JSON.parse(readFileSync(file, "utf8")) as EngineFile;
+  const made = engineFile();
+  if (made === undefined) return undefined;
   const same =
     made.libtorch === (process.env.LIBTORCH || null) &&
     made.python === python() &&
     made.watched.every(([file, identity]) => identity === identityOf(file));
   return same && existsSync(made.addon) ? made.addon : undefined;
+}
+
+/** What was made; undefined where nothing was, or where the file is damaged: set-up makes it anew. */
+function engineFile(): z.infer<typeof engineFileSchema> | undefined {
+  try {
+    return engineFileSchema.parse(JSON.parse(readFileSync(join(engineFolder(), "engine.json"), "utf8")));
+  } catch {
+    return undefined;
+  }
 }
 
 /** As scripts/setup/buildFolder.mjs has it. */

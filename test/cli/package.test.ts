@@ -148,6 +148,11 @@ function ready(): NodeJS.ProcessEnv {
   return {};
 }
 
+function damageEngineFile(text: string): void {
+  ready();
+  writeFileSync(join(buildFolder(installed, { XDG_CACHE_HOME: cache }), "engine.json"), text);
+}
+
 describe("the engine", () => {
   const generate = ["generate", "--network", snapshot, "--seeds", "0", "--outdir", "out"];
 
@@ -157,8 +162,12 @@ describe("the engine", () => {
     expect(existsSync(join(root, "out", "seed0000.png"))).toBe(true);
   });
 
-  it("that is missing is said in words, and nothing is installed without consent", () => {
-    rmSync(cache, { recursive: true, force: true });
+  it.each([
+    ["that is missing", () => rmSync(cache, { recursive: true, force: true })],
+    ["whose engine.json is damaged", () => damageEngineFile("{")],
+    ["whose engine.json is another's", () => damageEngineFile('{"addon":7}')],
+  ])("%s is said in words, and nothing is installed without consent", (_, make) => {
+    make();
     const { PATH, called } = bareMachine();
     const { code, stdout, stderr } = stylegan(generate, { PATH, CXX: "", LIBTORCH: "" });
     expect([code, stdout]).toEqual([2, ""]);
