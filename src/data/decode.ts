@@ -40,6 +40,7 @@ export async function decode<Result>(
   const metadata = await image.metadata();
   // Gray with alpha would turn the background gray too. Only there: it keeps sharp from decoding at reduced size.
   if (metadata.channels === 2) image.pipelineColourspace("srgb");
+  checkPlausible(metadata, bytes.length);
   const needed = decodedBytes(metadata);
   if (needed > mostBytes)
     throw new Error(
@@ -52,6 +53,19 @@ export async function decode<Result>(
   } finally {
     giveBack();
   }
+}
+
+/**
+ * Pixels that a byte of a file holds at most: a code of GIF's has 12 bits for up to 4,096 pixels, Deflate makes 1,032
+ * bytes of one, which are 8 pixels each in the smallest PNG.
+ */
+const mostPixelsOfByte: Partial<Record<Metadata["format"], number>> = { gif: 2731, png: 8256 };
+
+/** A header of a few bytes that claims a picture of gigabytes would take seconds, and be blank. */
+function checkPlausible({ format, width, height }: Metadata, length: number): void {
+  const most = mostPixelsOfByte[format];
+  if (most !== undefined && width * height > length * most)
+    throw new Error(`${width} x ${height} pixels cannot be in ${length} bytes: it is damaged or cut short`);
 }
 
 /** Bytes that are handed out to whoever asked first. */

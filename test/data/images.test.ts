@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { distance, imageOf, type Pixel, pixelOf, plain, redBlue, useWorkspace } from "./helpers.js";
@@ -37,6 +38,26 @@ describe("images become square RGB", () => {
     expect(dataset.skipped).toEqual([]);
     for (const [i, far] of [4, 4, 50, 8].entries())
       expect(distance(pixelOf(dataset, dataset.fileNames[i]!, 8, 8), RED)).toBeLessThan(far);
+  });
+
+  it("a large blank picture is read; one that its bytes cannot hold is named, and not drawn for seconds", async () => {
+    const blank = sharp({ create: { width: 2000, height: 2000, channels: 3, background: "red" } });
+    await workspace.write("a.gif", await blank.clone().gif().toBuffer());
+    await workspace.write(
+      "b.png",
+      await blank.clone().png({ palette: true, colours: 2, compressionLevel: 9 }).toBuffer(),
+    );
+    // What the fuzzer has found: 73 bytes.
+    await workspace.write("c.gif", readFileSync("test/fuzz/corpus/pictures/seed1-1394"));
+    const dataset = await workspace.open();
+    expect(distance(pixelOf(dataset, "a.gif", 8, 8), RED)).toBeLessThan(8);
+    expect(distance(pixelOf(dataset, "b.png", 8, 8), RED)).toBeLessThan(8);
+    expect(dataset.skipped).toEqual([
+      {
+        file: expect.stringContaining("c.gif"),
+        reason: expect.stringMatching(/^37277 x 2347 pixels cannot be in 73 bytes/),
+      },
+    ]);
   });
 
   it("names pictures in formats that cannot be read", async () => {

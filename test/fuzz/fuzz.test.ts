@@ -87,8 +87,11 @@ for (const reader of readers) {
     const next = numbers(seed);
     const pick = () => reader.seeds[Math.floor(next() * reader.seeds.length)] as Buffer;
     const own = join(corpus, reader.name.replaceAll(/\W+/g, "-"));
-    for (const name of existsSync(own) ? readdirSync(own) : [])
-      expect(await fault(reader, readFileSync(join(own, name))), name).toBeUndefined();
+    for (const name of existsSync(own) ? readdirSync(own) : []) {
+      const { wrong, ms } = await measured(() => fault(reader, readFileSync(join(own, name))));
+      expect(wrong, name).toBeUndefined();
+      expect(ms, name).toBeLessThan(mostMsOfOne);
+    }
     for (const whole of reader.seeds) await fault(reader, whole); // memory of a first time
     const [live, first, start] = [liveTensors(), memory().now, performance.now()];
     const allowedMb = mostGrowthMb + Math.max(...reader.seeds.map(({ length }) => length)) / 2 ** 20;
