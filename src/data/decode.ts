@@ -55,16 +55,12 @@ export async function decode<Result>(
   }
 }
 
-/**
- * Pixels that a byte of a file holds at most: a code of GIF's has 12 bits for up to 4,096 pixels, Deflate makes 1,032
- * bytes of one, which are 8 pixels each in the smallest PNG.
- */
-const mostPixelsOfByte: Partial<Record<Metadata["format"], number>> = { gif: 2731, png: 8256 };
+/** Pixels that a byte of a GIF holds at most: a code has 12 bits, for up to 4,096 pixels. */
+const mostPixelsOfByte = 2731;
 
-/** A header of a few bytes that claims a picture of gigabytes would take seconds, and be blank. */
+/** A GIF of a few bytes that claims a picture of gigabytes would take seconds, and be blank. */
 function checkPlausible({ format, width, height }: Metadata, length: number): void {
-  const most = mostPixelsOfByte[format];
-  if (most !== undefined && width * height > length * most)
+  if (format === "gif" && width * height > length * mostPixelsOfByte)
     throw new Error(`${width} x ${height} pixels cannot be in ${length} bytes: it is damaged or cut short`);
 }
 
