@@ -17,14 +17,7 @@ import { z } from "zod";
 import { crc32, crc32Text } from "../system/crc32.js";
 import { UserError } from "../system/errors.js";
 import { decode } from "./decode.js";
-import {
-  type ImageSource,
-  PARALLEL_BYTES,
-  PARALLEL_IMAGES,
-  reasonOf,
-  type SkippedFile,
-  type SourceFile,
-} from "./imageSource.js";
+import { type ImageSource, IN_WORK, reasonOf, type SkippedFile, type SourceFile } from "./imageSource.js";
 import { mapInOrder } from "./mapInOrder.js";
 import { type PrepareOptions, squarePixels } from "./prepareImage.js";
 import type { FindingCounts } from "./survey/findings.js";
@@ -33,12 +26,6 @@ import { type Look, Survey, tinySide } from "./survey/survey.js";
 
 /** Raise it whenever the same source would be prepared to other bytes or another index. */
 const FORMAT_VERSION = 1;
-
-const limits = {
-  items: PARALLEL_IMAGES,
-  bytesOf: ({ bytes }: SourceFile) => bytes,
-  bytes: PARALLEL_BYTES,
-};
 
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
 
@@ -162,7 +149,7 @@ async function writePixels(handle: FileHandle, survey: Survey, options: CacheOpt
   const index: Index = { files: [], skipped: [] };
   const digests: string[] = [];
   let done = 0;
-  for await (const result of mapInOrder(source.images, limits, (file) => prepareFile(file, options))) {
+  for await (const result of mapInOrder(source.images, IN_WORK, (file) => prepareFile(file, options))) {
     if ("reason" in result) {
       index.skipped.push(result);
     } else {

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import type { Limits } from "./mapInOrder.js";
 
 /** One file of a source, read only when it is needed. */
 export interface SourceFile {
@@ -35,11 +36,12 @@ export interface ImageSource {
   close(): void;
 }
 
-/** Images worked on at once: enough to keep every core busy, few enough to bound the memory. */
-export const PARALLEL_IMAGES = availableParallelism() + 1;
-
-/** Bytes of files that are worked on at once. */
-export const PARALLEL_BYTES = 64 * 2 ** 20;
+/** What is worked on at once: enough images to keep every core busy, few enough to bound the memory, and bytes of their files. */
+export const IN_WORK: Limits<SourceFile> = {
+  items: availableParallelism() + 1,
+  bytesOf: ({ bytes }) => bytes,
+  bytes: 64 * 2 ** 20,
+};
 
 /** No larger file is read: it could only be a mistake or an attack (a 50-megapixel 16-bit PNG has 200 MB). */
 export const MAX_FILE_BYTES = 256 * 2 ** 20;

@@ -1,14 +1,7 @@
 // A data set in NVIDIA's form from pictures of any kind: PNG files of one size in folders of a thousand, and dataset.json.
 
 import type { ClassTable } from "../classes.js";
-import {
-  type ImageSource,
-  PARALLEL_BYTES,
-  PARALLEL_IMAGES,
-  reasonOf,
-  type SkippedFile,
-  type SourceFile,
-} from "../imageSource.js";
+import { type ImageSource, IN_WORK, reasonOf, type SkippedFile, type SourceFile } from "../imageSource.js";
 import { mapInOrder } from "../mapInOrder.js";
 import { noImages } from "../openSource.js";
 import { type CropOptions, cropToPng } from "./crop.js";
@@ -32,8 +25,6 @@ export interface MadeDataset {
   readonly complete: boolean;
 }
 
-const limits = { items: PARALLEL_IMAGES, bytesOf: ({ bytes }: SourceFile) => bytes, bytes: PARALLEL_BYTES };
-
 /** Writes the pictures of a source, in their order, to a destination that the caller finishes. */
 export async function makeDataset(
   source: ImageSource,
@@ -47,7 +38,7 @@ export async function makeDataset(
   );
   const labels: [string, number][] = [];
   let [pictures, bytes, done] = [0, 0, 0];
-  for await (const result of mapInOrder(wanted, limits, (file) => pictureOf(file, options))) {
+  for await (const result of mapInOrder(wanted, IN_WORK, (file) => pictureOf(file, options))) {
     if ("reason" in result) skipped.push(result);
     else {
       const name = nameOf(pictures++);

@@ -1,10 +1,4 @@
-import {
-  type ImageSource,
-  PARALLEL_BYTES,
-  PARALLEL_IMAGES,
-  reasonOf,
-  type SourceFile,
-} from "../imageSource.js";
+import { type ImageSource, IN_WORK, reasonOf, type SourceFile } from "../imageSource.js";
 import type { CropOptions } from "../making/crop.js";
 import { mapInOrder } from "../mapInOrder.js";
 import type { Raster } from "./fingerprint.js";
@@ -17,11 +11,7 @@ export interface SurveySourceOptions extends SurveyOptions, CropOptions {
 }
 
 /** Pictures in work at once: one that takes long must not stop those after it. */
-const limits = {
-  items: PARALLEL_IMAGES * 4,
-  bytesOf: ({ bytes }: SourceFile) => bytes,
-  bytes: PARALLEL_BYTES,
-};
+const limits = { ...IN_WORK, items: IN_WORK.items * 4 };
 
 /** Looks at all pictures of a source; undefined when `onPicture` has ended it. */
 export async function surveySource(
